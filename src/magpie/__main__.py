@@ -1,0 +1,5 @@
+"""``python -m magpie``."""
+
+from magpie.cli.app import main
+
+main()

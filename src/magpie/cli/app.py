@@ -1,0 +1,43 @@
+"""The ``magpie`` command. Command modules import nothing heavy at the top, so help stays quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import magpie
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="magpie",
+    help="Entities, boxes, relations and events from text that comes with pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"magpie {magpie.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
