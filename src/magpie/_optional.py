@@ -47,10 +47,10 @@ def require(module: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        extra = EXTRAS.get(module.split(".")[0])
+        extra = EXTRAS.get(module.split(".", maxsplit=1)[0])
         mend = (
             f'Install it with: pip install "magpie-ie[{extra}]"'
             if extra
-            else f"Install it with: pip install {module.split('.')[0]}"
+            else f"Install it with: pip install {module.split('.', maxsplit=1)[0]}"
         )
         raise MissingExtraError(f"{purpose} needs the package {module!r}", mend=mend) from error

@@ -232,7 +232,9 @@ class Annotations:
                 raise SchemaError(
                     f"two different regions have the id {region.id!r}", code="schema-id"
                 )
-        others = [item.id for item in (*self.entities, *self.relations, *self.events)]
+        others = [entity.id for entity in self.entities]
+        others += [relation.id for relation in self.relations]
+        others += [event.id for event in self.events]
         unique("annotation", [*others, *regions])
         entity_ids = {entity.id for entity in self.entities}
         ends = entity_ids | regions.keys()

@@ -104,7 +104,7 @@ class Box:
         height: int,
         scale: float = 1.0,
     ) -> Box:
-        """From fractions of the picture size; ``scale=1000`` for the 0..1000 grid of some models."""
+        """From fractions of the picture size; ``scale=1000`` for a 0..1000 grid."""
         sx, sy = width / scale, height / scale
         return cls(x1 * sx, y1 * sy, x2 * sx, y2 * sy, media)
 
