@@ -1,0 +1,47 @@
+"""Fixtures of the whole suite: where the public corpora and the parity numbers lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, default: Path, what: str) -> Path:
+    folder = Path(os.environ.get(variable, default))
+    if not folder.is_dir():
+        pytest.skip(f"{what} not found at {folder}; set {variable} to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the public corpora, from MAGPIE_DATA; skips where it is absent."""
+    return _folder("MAGPIE_DATA", ROOT.parent / "shared" / "data", "public corpora")
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """Folder of the public code's numbers, from MAGPIE_PARITY; skips where it is absent."""
+    return _folder("MAGPIE_PARITY", ROOT.parent / "shared" / "parity", "parity numbers")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing leaves the machine while testing."""
+    os.environ.setdefault("MAGPIE_OFFLINE", "1")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Only loopback may be reached."""
+    from pytest_socket import socket_allow_hosts
+
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
