@@ -1,1 +1,17 @@
-"""vision"""
+"""Pictures: decoding that survives hostile files, and resizing that can be undone for boxes.
+
+Importing this package loads neither Pillow nor numpy; the functions do.
+"""
+
+from magpie.vision.load import ACCEPTED, ImageLimits, ImageSource, LoadedImage, load_image
+from magpie.vision.resize import BoxMap, resize_within
+
+__all__ = [
+    "ACCEPTED",
+    "BoxMap",
+    "ImageLimits",
+    "ImageSource",
+    "LoadedImage",
+    "load_image",
+    "resize_within",
+]
