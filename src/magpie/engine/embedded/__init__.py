@@ -1,0 +1,1 @@
+"""The tagger that ships inside the package: its files, input features and decoding."""
