@@ -23,10 +23,44 @@ def check_number(name: str, value: object, *, low: float | None = None) -> None:
     """A finite real number, at least ``low`` if given."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SchemaError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise SchemaError(f"{name} must be finite, got {value!r}", code="schema-number")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        finite = False
+    if not finite:
+        raise SchemaError(f"{name} must be finite, got {value!r:.40}", code="schema-number")
     if low is not None and value < low:
         raise SchemaError(f"{name} must be at least {low}, got {value!r}", code="schema-number")
+
+
+def check_integer(name: str, value: object, *, low: int | None = None) -> None:
+    """A whole number of type int, at least ``low`` if given."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SchemaError(f"{name} must be an integer, got {value!r}")
+    if low is not None and value < low:
+        raise SchemaError(f"{name} must be at least {low}, got {value!r}", code="schema-number")
+
+
+def check_items(name: str, value: object, kind: type) -> None:
+    """A tuple of ``kind``: a list would make the value mutable and unequal to its own copy."""
+    if not isinstance(value, tuple):
+        raise SchemaError(
+            f"{name} must be a tuple of {kind.__name__}, got {type(value).__name__}",
+            mend="Write tuple(...) around it.",
+        )
+    for index, item in enumerate(value):
+        if not isinstance(item, kind):
+            raise SchemaError(
+                f"{name}[{index}] must be of type {kind.__name__}, got {type(item).__name__}"
+            )
+
+
+def check_texts(kind: str, value: object, *names: str) -> None:
+    """The text fields called ``names`` of a value; None stands for "not given"."""
+    for name in names:
+        text = getattr(value, name)
+        if text is not None:
+            check_text(f"{kind}.{name}", text)
 
 
 def check_score(name: str, value: float | None) -> None:

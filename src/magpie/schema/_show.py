@@ -22,6 +22,7 @@ __all__ = [
     "annotations_html",
     "annotations_table",
     "describe_grounding",
+    "describe_others",
     "document_html",
     "document_panel",
     "type_colour",
@@ -80,11 +81,12 @@ def annotations_table(annotations: Annotations, document: Document | None) -> Ta
         table.add_column(heading, overflow="fold")
     for row in _rows(annotations, document):
         table.add_row(*(Text(cell) for cell in row))
-    table.caption = Text("; ".join(_others(annotations)))
+    table.caption = Text("; ".join(describe_others(annotations)))
     return table
 
 
-def _others(annotations: Annotations) -> list[str]:
+def describe_others(annotations: Annotations) -> list[str]:
+    """Relations, events and links, a short line each."""
     lines = [f"{r.head} -{r.type}-> {r.tail}" for r in annotations.relations]
     for event in annotations.events:
         roles = ", ".join(f"{a.role}={a.target}" for a in event.arguments)
@@ -122,7 +124,7 @@ def annotations_html(annotations: Annotations, document: Document | None) -> str
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in _rows(annotations, document)
     )
-    others = "".join(f"<li>{escape(line)}</li>" for line in _others(annotations))
+    others = "".join(f"<li>{escape(line)}</li>" for line in describe_others(annotations))
     tail = f"<ul>{others}</ul>" if others else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{tail}"
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from magpie.errors import SchemaError
-from magpie.schema._check import JSON_CONFIG, check_id, check_score, unique
+from magpie.schema._check import (
+    JSON_CONFIG,
+    check_id,
+    check_items,
+    check_score,
+    check_text,
+    check_texts,
+    unique,
+)
 from magpie.schema.geometry import Box, Mask, Span, TimeRange
 
 __all__ = [
@@ -36,6 +44,10 @@ class Provenance:
 
     def __post_init__(self) -> None:
         check_id("provenance.method", self.method)
+        check_texts("provenance", self, "version", "config_digest")
+        check_items("provenance.evidence", self.evidence, str)
+        for line in self.evidence:
+            check_text("provenance.evidence", line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,7 @@ class Region:
 
     def __post_init__(self) -> None:
         check_id("region.media", self.media)
+        check_texts("region", self, "label")
         check_score("region.score", self.score)
         if self.id is not None:
             check_id("region.id", self.id)
@@ -98,6 +111,7 @@ class Grounding:
                 f"grounding status must be unknown, absent or regions, got {self.status!r}",
                 code="schema-grounding",
             )
+        check_items("grounding.regions", self.regions, Region)
         if (self.status == "regions") != bool(self.regions):
             raise SchemaError(
                 f"grounding {self.status!r} with {len(self.regions)} regions",
@@ -128,6 +142,8 @@ class Entity:
     def __post_init__(self) -> None:
         check_id("entity.id", self.id)
         check_id("entity.type", self.type)
+        if self.fine_type is not None:
+            check_id("entity.fine_type", self.fine_type)
         check_score("entity.score", self.score)
 
     @property
@@ -188,6 +204,7 @@ class Event:
     def __post_init__(self) -> None:
         check_id("event.id", self.id)
         check_id("event.type", self.type)
+        check_items("event.arguments", self.arguments, Argument)
         check_score("event.score", self.score)
 
 
@@ -225,6 +242,8 @@ class Annotations:
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in _PARTS.items():
+            check_items(f"annotations.{name}", getattr(self, name), kind)
         regions: dict[str, Region] = {}
         for region in self.all_regions():
             # One region may show two entities: the same value under the same id is no clash.
@@ -255,8 +274,7 @@ class Annotations:
             yield from entity.grounding.regions
 
     def __repr__(self) -> str:
-        parts = ("entities", "regions", "relations", "events", "links")
-        counts = [f"{len(getattr(self, part))} {part}" for part in parts if getattr(self, part)]
+        counts = [f"{len(getattr(self, part))} {part}" for part in _PARTS if getattr(self, part)]
         return f"<Annotations: {', '.join(counts) or 'nothing'}>"
 
     def __rich__(self) -> object:
@@ -268,6 +286,15 @@ class Annotations:
         from magpie.schema._show import annotations_html
 
         return annotations_html(self, None)
+
+
+_PARTS: dict[str, type] = {
+    "entities": Entity,
+    "regions": Region,
+    "relations": Relation,
+    "events": Event,
+    "links": Link,
+}
 
 
 def _check_end(what: str, identifier: str, known: set[str]) -> None:

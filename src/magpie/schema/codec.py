@@ -6,9 +6,11 @@ Fields at their default are left out, so that a line holds what is known and not
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 from magpie.errors import FormatError, MagpieError, SchemaError
+from magpie.schema._check import check_text
 from magpie.schema.document import Document
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def from_dict(value: Any, *, where: str = "") -> Document:
             mend="Each line must be one Document.",
         )
     version = value.get("format", FORMAT)
-    if version != FORMAT:
+    if isinstance(version, bool) or version != FORMAT:
         raise SchemaError(
             f"format {version!r} is unknown, this release reads {FORMAT}",
             code="schema-version",
@@ -74,10 +76,30 @@ def from_dict(value: Any, *, where: str = "") -> Document:
             mend="Upgrade magpie, or write the file again.",
         )
     try:
+        # Through JSON text, because only there does pydantic's strict mode (no "3" for 3, no true
+        # for 1) still take an array for a tuple and base64 for bytes.
         body = {key: item for key, item in value.items() if key != "format"}
-        return _adapter().validate_python(body)
+        return _adapter().validate_json(json.dumps(body), strict=True)
     except ValidationError as error:
+        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+            _check_texts(body, "", where)
         raise _located(error, where) from None
+
+
+def _check_texts(value: Any, path: str, where: str) -> None:
+    """Finds the text that Python can hold and JSON cannot: a lone surrogate, with its field."""
+    if isinstance(value, str):
+        try:
+            check_text(path, value)
+        except SchemaError as error:
+            raise (error.at(where) if where else error) from None
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_texts(key, f"{path}: key", where)
+            _check_texts(item, f"{path}.{key}".lstrip("."), where)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_texts(item, f"{path}.{index}", where)
 
 
 def _located(error: ValidationError, where: str) -> MagpieError:

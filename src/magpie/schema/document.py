@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from magpie.errors import MagpieError, SchemaError
-from magpie.schema._check import JSON_CONFIG, check_id, check_number, check_text, unique
-from magpie.schema.annotations import Annotations, Entity, Region
+from magpie.schema._check import (
+    JSON_CONFIG,
+    check_id,
+    check_integer,
+    check_items,
+    check_number,
+    check_text,
+    check_texts,
+)
+from magpie.schema._references import check_references, outside
+from magpie.schema.annotations import Annotations, Entity
 from magpie.schema.geometry import Box, Span
 
 __all__ = ["Block", "ContextText", "Document", "Media", "Problem", "Source"]
@@ -36,6 +45,10 @@ class Block:
     def __post_init__(self) -> None:
         check_id("block.id", self.id)
         check_text(f"text of block {self.id!r}", self.text)
+        if self.step is not None:
+            check_integer("block.step", self.step)
+        if self.words is not None:
+            check_items("block.words", self.words, tuple)
         previous = 0
         for index, (start, end) in enumerate(self.words or ()):
             if not previous <= start < end <= len(self.text):
@@ -77,23 +90,24 @@ class Block:
         """
         span = Span(self.id, start, end)
         if end > len(self.text):
-            raise _outside(span, self)
+            raise outside(span, self)
         return span
 
     def word_span(self, first: int, last: int) -> Span:
-        """The span of words ``first`` up to but excluding ``last``."""
-        if self.words is None:
-            raise SchemaError(f"block {self.id!r} has no words", code="schema-span")
+        """The span of words ``first`` up to but excluding ``last``.
+
+        Raises:
+            SchemaError: if there are no such words.
+        """
+        count = len(self.words or ())
+        if self.words is None or not 0 <= first < last <= count:
+            raise SchemaError(
+                f"words [{first}, {last}) are empty, reversed or outside block {self.id!r} "
+                f"of {count} words",
+                code="schema-span",
+                mend="Word offsets are half-open: 0 <= first < last <= number of words.",
+            )
         return Span(self.id, self.words[first][0], self.words[last - 1][1])
-
-
-def _outside(span: Span, block: Block) -> SchemaError:
-    return SchemaError(
-        f"span [{span.start}, {span.end}) leaves block {block.id!r} of "
-        f"{len(block.text)} characters",
-        code="schema-span",
-        mend="Offsets count Unicode code points of the block's text, half-open.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +139,12 @@ class Media:
             raise SchemaError("media needs both width and height, or neither")
         for name in ("width", "height"):
             if getattr(self, name) is not None:
-                check_number(f"media.{name}", getattr(self, name), low=1)
+                check_integer(f"media.{name}", getattr(self, name), low=1)
         if self.duration is not None:
             check_number("media.duration", self.duration, low=0.0)
+        if self.data is not None and not isinstance(self.data, bytes):
+            raise SchemaError(f"media.data must be bytes, got {type(self.data).__name__}")
+        check_texts("media", self, "missing")
 
     @property
     def present(self) -> bool:
@@ -147,6 +164,10 @@ class ContextText:
     media: str | None = None
 
     def __post_init__(self) -> None:
+        if self.kind not in ("caption", "passage", "note", "ocr"):
+            raise SchemaError(
+                f"context.kind must be caption, passage, note or ocr, got {self.kind!r}"
+            )
         check_text("context.text", self.text)
         check_id("context.source", self.source)
 
@@ -161,6 +182,9 @@ class Problem:
     message: str
     where: str = ""
     mend: str = ""
+
+    def __post_init__(self) -> None:
+        check_texts("problem", self, "code", "message", "where", "mend")
 
     @classmethod
     def from_error(cls, error: MagpieError) -> Problem:
@@ -178,6 +202,12 @@ class Source:
     file: str | None = None
     line: int | None = None
     digest: str | None = None
+
+    def __post_init__(self) -> None:
+        check_id("source.corpus", self.corpus)
+        check_texts("source", self, "split", "file", "digest")
+        if self.line is not None:
+            check_integer("source.line", self.line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,38 +238,13 @@ class Document:
         if self.status not in ("ok", "partial", "failed"):
             raise SchemaError(f"status must be ok, partial or failed, got {self.status!r}")
         try:
-            self._check_references()
+            check_items("blocks", self.blocks, Block)
+            check_items("media", self.media, Media)
+            check_items("context", self.context, ContextText)
+            check_items("problems", self.problems, Problem)
+            check_references(self)
         except SchemaError as error:
             raise error.at(f"document {self.id!r}") from None
-
-    def _check_references(self) -> None:
-        unique("block", (block.id for block in self.blocks))
-        unique("media", (medium.id for medium in self.media))
-        blocks = {block.id: block for block in self.blocks}
-        media = {medium.id: medium for medium in self.media}
-        for block in self.blocks:
-            if block.media is not None:
-                _known_media(block.media, media, f"block {block.id!r}")
-            if block.box is not None:
-                _check_box(block.box, media, f"block {block.id!r}")
-        for text in self.context:
-            if text.media is not None:
-                _known_media(text.media, media, "context")
-        if self.annotations is None:
-            return
-        for entity in self.annotations.entities:
-            _check_span(entity.span, blocks, f"entity {entity.id!r}")
-        for event in self.annotations.events:
-            if event.trigger is not None:
-                _check_span(event.trigger, blocks, f"event {event.id!r}")
-            if event.media is not None:
-                _known_media(event.media, media, f"event {event.id!r}")
-        for region in self.annotations.all_regions():
-            _known_media(region.media, media, "region")
-            if region.box is not None:
-                _check_box(region.box, media, "region")
-            if region.mask is not None:
-                _check_mask(region, media[region.media])
 
     @classmethod
     def from_text(
@@ -337,47 +342,3 @@ class Document:
             for region in self.annotations.all_regions():
                 if region.box is not None:
                     yield region.box
-
-
-def _check_span(span: Span, blocks: dict[str, Block], what: str) -> None:
-    block = blocks.get(span.block)
-    if block is None:
-        raise SchemaError(
-            f"{what} refers to block {span.block!r}, which does not exist", code="schema-reference"
-        )
-    if span.end > len(block.text):
-        raise _outside(span, block).at(what)
-
-
-def _known_media(identifier: str, media: dict[str, Media], what: str) -> Media:
-    if identifier not in media:
-        raise SchemaError(
-            f"{what} refers to medium {identifier!r}, which does not exist",
-            code="schema-reference",
-        )
-    return media[identifier]
-
-
-def _check_box(box: Box, media: dict[str, Media], what: str) -> None:
-    medium = _known_media(box.media, media, what)
-    if medium.width is None or medium.height is None:
-        return
-    if box.x1 < 0 or box.y1 < 0 or box.x2 > medium.width or box.y2 > medium.height:
-        raise SchemaError(
-            f"{what}: box {box.xyxy} leaves picture {medium.id!r} of "
-            f"{medium.width}x{medium.height} pixels",
-            code="schema-box",
-            mend="Check the box convention and the picture's size; Box.clipped() cuts it.",
-        )
-
-
-def _check_mask(region: Region, medium: Media) -> None:
-    mask = region.mask
-    if mask is None or medium.width is None:
-        return
-    if (mask.width, mask.height) != (medium.width, medium.height):
-        raise SchemaError(
-            f"mask of {mask.width}x{mask.height} on picture {medium.id!r} of "
-            f"{medium.width}x{medium.height} pixels",
-            code="schema-box",
-        )

@@ -7,10 +7,11 @@ down, half-open; every other convention enters through a constructor that names 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from magpie.errors import SchemaError
-from magpie.schema._check import JSON_CONFIG, check_id, check_number
+from magpie.schema._check import JSON_CONFIG, check_id, check_integer, check_items, check_number
 
 __all__ = ["Box", "Mask", "Span", "TimeRange"]
 
@@ -32,8 +33,7 @@ class Span:
     def __post_init__(self) -> None:
         check_id("span.block", self.block)
         for name, value in (("start", self.start), ("end", self.end)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise SchemaError(f"span.{name} must be an integer, got {value!r}")
+            check_integer(f"span.{name}", value)
         if not 0 <= self.start < self.end:
             raise SchemaError(
                 f"span [{self.start}, {self.end}) is empty, reversed or negative",
@@ -54,7 +54,7 @@ class Box:
     """Rectangle in pixels of the picture with id ``media``: top-left origin, half-open.
 
     Raises:
-        SchemaError: if a coordinate is not finite or the box has no area.
+        SchemaError: if a coordinate is not finite, or the box has no area or one beyond floats.
     """
 
     __pydantic_config__ = JSON_CONFIG
@@ -69,9 +69,9 @@ class Box:
         for name in ("x1", "y1", "x2", "y2"):
             check_number(f"box.{name}", getattr(self, name))
         check_id("box.media", self.media)
-        if self.x1 >= self.x2 or self.y1 >= self.y2:
+        if self.x1 >= self.x2 or self.y1 >= self.y2 or not 0.0 < self.area < math.inf:
             raise SchemaError(
-                f"box ({self.x1}, {self.y1}, {self.x2}, {self.y2}) has no area",
+                f"box ({self.x1}, {self.y1}, {self.x2}, {self.y2}) has no finite area",
                 code="schema-box",
                 mend="Boxes are (x1, y1, x2, y2) with x1 < x2 and y1 < y2.",
             )
@@ -158,7 +158,8 @@ class Box:
             SchemaError: if the boxes belong to different pictures.
         """
         shared = self.intersection(other)
-        return shared / (self.area + other.area - shared)
+        # Rounding may lift the quotient of two nearly equal boxes a hair above 1.
+        return min(1.0, shared / (self.area + other.area - shared))
 
     def clipped(self, width: float, height: float) -> Box | None:
         """The part inside a picture of that size, or None when nothing is left."""
@@ -182,10 +183,11 @@ class Mask:
     counts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        check_number("mask.width", self.width, low=1)
-        check_number("mask.height", self.height, low=1)
+        check_integer("mask.width", self.width, low=1)
+        check_integer("mask.height", self.height, low=1)
+        check_items("mask.counts", self.counts, int)
         for run in self.counts:
-            check_number("mask.counts", run, low=0)
+            check_integer("mask.counts", run, low=0)
         if sum(self.counts) != self.width * self.height:
             raise SchemaError(
                 f"mask runs cover {sum(self.counts)} pixels of {self.width * self.height}",
