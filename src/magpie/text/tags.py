@@ -27,7 +27,7 @@ __all__ = [
     "encode_tags",
 ]
 
-#: Evidence that a corpus reader leaves on an entity whose first tag is an I- that continues nothing.
+#: Evidence that a corpus reader leaves on an entity opened by an I- that continues nothing.
 ORPHAN = "orphan-i"
 
 Scheme = Literal["IOB1", "BIO", "BIOES"]
