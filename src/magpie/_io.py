@@ -17,6 +17,7 @@ from magpie.errors import FormatError, MagpieError, NotFoundError
 __all__ = [
     "MAX_LINE_BYTES",
     "Line",
+    "atomic_stream",
     "atomic_write",
     "dump_json",
     "file_digest",
@@ -32,15 +33,18 @@ __all__ = [
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Writes a file so that a reader (or a kill) sees the old content or the new, never half."""
+@contextlib.contextmanager
+def atomic_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file for writing that takes its place only when the block ends without an error.
+
+    A reader (or a kill) sees the old content or the new, never half of it.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    payload = data.encode("utf-8") if isinstance(data, str) else data
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(payload)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes private files; the result should follow the umask like any other output.
@@ -52,6 +56,12 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Writes a whole file as :func:`atomic_stream` does."""
+    with atomic_stream(path) as stream:
+        stream.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

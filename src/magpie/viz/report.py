@@ -1,0 +1,335 @@
+"""One self-contained HTML page: highlighted text, pictures with boxes, and the table behind them.
+
+Hovering or focusing an entity lights up its boxes, its mention and its row, and the other way
+round. The page needs no network, holds no address that a browser would fetch, and its content
+security policy allows exactly its own style and script, by digest. The same documents give the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+
+import magpie
+from magpie._io import atomic_stream
+from magpie.schema import Block, Document, Entity, Problem
+from magpie.schema._check import check_text
+from magpie.schema._show import describe_grounding, describe_others, type_colour
+from magpie.viz._html import Html, element, join, void
+from magpie.viz._pictures import Images, figure
+from magpie.viz._text import describe_entity, highlight, score_text, type_class
+
+__all__ = ["ReportLimits", "ReportSummary", "report", "write_report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLimits:
+    """How large a page may become; what is left out is said on it.
+
+    Args:
+        max_documents: shown in full; the others are counted.
+        max_picture_side: longer side of an embedded picture, in pixels.
+        max_bytes: once the page is this large, further pictures are left out.
+    """
+
+    max_documents: int = 500
+    max_picture_side: int = 1000
+    max_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class ReportSummary:
+    """What went into a page.
+
+    Args:
+        documents: seen, all of them.
+        shown: documents on the page.
+        entities: of all documents.
+        types: number of entities on the page by type.
+        troubled: documents with status "partial" or "failed".
+        pictures_left_out: because the page had reached ``max_bytes``.
+    """
+
+    documents: int = 0
+    shown: int = 0
+    entities: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    troubled: int = 0
+    pictures_left_out: int = 0
+
+
+def report(
+    documents: Iterable[Document],
+    images: Images | None = None,
+    title: str = "magpie report",
+    *,
+    limits: ReportLimits | None = None,
+) -> str:
+    """The page as text; :func:`write_report` writes it without holding it in memory.
+
+    Args:
+        documents: with annotations or without.
+        images: where the pictures come from: ``(document, medium) -> path, bytes, Pillow image or
+            None``, or a mapping from (document id, media id); ``folder_images(root)`` reads the
+            media's own paths. By default only pictures inside the documents are shown. One that
+            cannot be loaded is replaced by the reason.
+        title: heading of the page.
+
+    Raises:
+        SchemaError: the title holds what a file cannot carry.
+    """
+    limits = limits or ReportLimits()
+    summary = ReportSummary()
+    body = "".join(_articles(documents, images, limits, summary))
+    return _head(title, summary) + body + _foot()
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    documents: Iterable[Document],
+    images: Images | None = None,
+    title: str = "magpie report",
+    *,
+    limits: ReportLimits | None = None,
+) -> ReportSummary:
+    """Writes the page of :func:`report`; one document is held at a time, the file appears whole.
+
+    Raises:
+        SchemaError: the title holds what a file cannot carry.
+    """
+    limits = limits or ReportLimits()
+    summary = ReportSummary()
+    # The head needs counts that are only known at the end, so the body waits in a file.
+    with tempfile.TemporaryFile() as body:
+        for piece in _articles(documents, images, limits, summary):
+            body.write(piece.encode("utf-8"))
+        body.seek(0)
+        with atomic_stream(path) as stream:
+            stream.write(_head(title, summary).encode("utf-8"))
+            shutil.copyfileobj(body, stream)
+            stream.write(_foot().encode("utf-8"))
+    return summary
+
+
+def _articles(
+    documents: Iterable[Document],
+    images: Images | None,
+    limits: ReportLimits,
+    summary: ReportSummary,
+) -> Iterator[str]:
+    size = 0
+    for document in documents:
+        summary.documents += 1
+        summary.entities += len(document.entities)
+        summary.troubled += document.status != "ok"
+        if summary.shown >= limits.max_documents:
+            continue
+        summary.shown += 1
+        summary.types.update(entity.type for entity in document.entities)
+        full = size >= limits.max_bytes
+        if full:
+            summary.pictures_left_out += len(document.media)
+        article = _article(document, images, limits, with_pictures=not full)
+        size += len(article)
+        yield article + "\n"
+
+
+def _article(
+    document: Document, images: Images | None, limits: ReportLimits, *, with_pictures: bool
+) -> Html:
+    counts = [
+        f"{len(part)} {one if len(part) == 1 else many}"
+        for part, one, many in (
+            (document.entities, "entity", "entities"),
+            (document.media, "medium", "media"),
+        )
+        if part
+    ]
+    header = element(
+        "header",
+        element("h2", element("bdi", document.id)),
+        element("span", document.status, class_=f"status {document.status}"),
+        element("span", ", ".join(counts), class_="counts"),
+    )
+    texts = element("div", *(_block(document, block) for block in document.blocks), class_="text")
+    pictures: list[Html] = []
+    if with_pictures:
+        pictures = [
+            figure(document, medium, images, limits.max_picture_side) for medium in document.media
+        ]
+    elif document.media:
+        pictures = [element("p", "left out: this page is large enough", class_="nopicture")]
+    left = element("div", texts, *_problems(document.problems), *_details(document), class_="left")
+    right = [element("div", *pictures, class_="pictures")] if pictures else []
+    columns = element("div", left, *right, class_="columns" if pictures else "columns one")
+    return element("article", header, columns, class_="document")
+
+
+def _block(document: Document, block: Block) -> Html:
+    entities = [
+        (index, entity)
+        for index, entity in enumerate(document.entities)
+        if entity.span.block == block.id
+    ]
+    text = element("p", *highlight(document, block, entities), dir="auto", class_="block")
+    if len(document.blocks) == 1:
+        return text
+    place = "" if block.media is None else f", picture {block.media}"
+    step = "" if block.step is None else f", step {block.step}"
+    return join(element("h3", element("bdi", block.id), f"{step}{place}"), text)
+
+
+def _problems(problems: tuple[Problem, ...]) -> list[Html]:
+    if not problems:
+        return []
+    lines = [
+        element(
+            "li",
+            element("code", problem.code),
+            f" {problem.where}: {problem.message}" if problem.where else f" {problem.message}",
+            f" {problem.mend}" if problem.mend else "",
+        )
+        for problem in problems
+    ]
+    return [element("ul", *lines, class_="problems", aria_label="problems")]
+
+
+_COLUMNS = ("mention", "type", "fine type", "score", "characters", "in the picture")
+
+
+def _details(document: Document) -> list[Html]:
+    """Table of entities, then relations and events, context, and who says so."""
+    annotations = document.annotations
+    parts: list[Html] = []
+    if annotations is None:
+        parts.append(element("p", "nobody has annotated this document", class_="quiet"))
+    elif not annotations.entities:
+        parts.append(element("p", "no entities found", class_="quiet"))
+    else:
+        head = element("tr", *(element("th", name, scope="col") for name in _COLUMNS))
+        rows = [_row(document, index, entity) for index, entity in enumerate(document.entities)]
+        table = element("table", element("thead", head), element("tbody", *rows))
+        parts.append(element("div", table, class_="scroll"))
+    if annotations is not None:
+        others = [element("li", line) for line in describe_others(annotations)]
+        if others:
+            parts.append(element("ul", *others, class_="others", aria_label="relations and events"))
+    for text in document.context:
+        what = f"{text.kind} by {text.source}" + (f" of {text.media}" if text.media else "")
+        body = element("p", text.text, dir="auto")
+        parts.append(element("details", element("summary", what), body))
+    if annotations is not None and annotations.provenance is not None:
+        who = annotations.provenance
+        parts.append(element("p", f"by {who.method} {who.version}".rstrip(), class_="quiet"))
+    return parts
+
+
+def _row(document: Document, index: int, entity: Entity) -> Html:
+    span = f"{entity.span.start}–{entity.span.end}"
+    if len(document.blocks) > 1:
+        span = f"{entity.span.block} {span}"
+    cells = (
+        element("th", element("bdi", document.text_of(entity)), scope="row"),
+        element("td", element("span", entity.type, class_="type")),
+        element("td", entity.fine_type or ""),
+        element("td", _meter(entity.score), score_text(entity.score), class_="score"),
+        element("td", span),
+        element("td", describe_grounding(entity)),
+    )
+    return element(
+        "tr",
+        *cells,
+        class_=type_class(entity.type),
+        data_e=index,
+        tabindex=0,
+        aria_label=describe_entity(document, entity),
+    )
+
+
+def _meter(score: float | None) -> Html:
+    if score is None:
+        return join()
+    bar = {"viewBox": "0 0 100 10", "preserveAspectRatio": "none", "aria-hidden": "true"}
+    whole = element("rect", width=100, height=10, class_="whole")
+    return element("svg", whole, element("rect", width=100 * score, height=10), **bar)
+
+
+def _resource(name: str) -> str:
+    return resources.files("magpie.viz").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source_digest(text: str) -> str:
+    """The form in which a content security policy names an inline style or script."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _head(title: str, summary: ReportSummary) -> str:
+    check_text("title", title)
+    rules = [f".{type_class(name)}{{--c:{type_colour(name)}}}\n" for name in sorted(summary.types)]
+    style = _resource("report.css") + "".join(rules)
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_source_digest(style)}; script-src {_source_digest(_resource('report.js'))}"
+    )
+    head = element(
+        "head",
+        void("meta", charset="utf-8"),
+        void("meta", **{"http-equiv": "Content-Security-Policy", "content": policy}),
+        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        void("meta", name="referrer", content="no-referrer"),
+        element("title", title),
+        element("style", Html(style)),
+    )
+    return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{_top(title, summary)}\n<main>\n'
+
+
+def _top(title: str, summary: ReportSummary) -> Html:
+    facts = [_count(summary.documents, "document"), _count(summary.entities, "entity", "entities")]
+    if summary.shown < summary.documents:
+        facts.append(f"the first {summary.shown:,} documents are shown")
+    if summary.troubled:
+        facts.append(f"{summary.troubled:,} with problems")
+    if summary.pictures_left_out:
+        facts.append(f"{_count(summary.pictures_left_out, 'picture')} left out")
+    return element(
+        "header",
+        element("div", element("h1", title), element("p", " · ".join(facts)), class_="title"),
+        element("div", *_legend(summary), class_="legend", role="group", aria_label="types shown"),
+        element("button", "dark / light", type="button", id="theme"),
+        class_="top",
+    )
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _legend(summary: ReportSummary) -> list[Html]:
+    """A button a type, the most frequent first; pressed means shown."""
+    return [
+        element(
+            "button",
+            element("span", name),
+            element("small", f"{count:,}"),
+            type="button",
+            class_=type_class(name),
+            data_t=type_class(name),
+            aria_pressed="true",
+        )
+        for name, count in sorted(summary.types.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _foot() -> str:
+    made = element("footer", f"made by magpie {magpie.__version__}; nothing is loaded from outside")
+    script = element("script", Html(_resource("report.js")))
+    return f"</main>\n{made}\n{script}\n</body>\n</html>\n"
