@@ -1,0 +1,189 @@
+"""Grounded NER: GMNER, MNER and EEG counts of one document, by our definition and by three others.
+
+Ours (``mode=None``): predictions and gold are matched one to one so that the number of matches is
+largest; a pair may match when the fields of the score agree (GMNER: span, type, region; MNER:
+span, type; EEG: span, region). A gold entity that is not in the picture asks for a prediction
+without box; one with boxes for a box whose best IoU with any of them is above 0.5 (strictly, or
+from 0.5 on when ``inclusive``).
+
+Public evaluators of the field differ (docs/scorers.md); their counting is reproduced by name:
+
+``gmner``
+    H-Index: predictions are kept by span, so that of several on one span the last one counts.
+``fmnerg``
+    TIGER: gold and predictions are kept by (text, type), so that repeated ones collapse; a key
+    with "False" anywhere in it is right as soon as the gold has the key.
+``riveg``
+    Greedy one-to-one in file order on the text, IoU from 0.5 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
+
+from magpie.metrics.counts import Counts
+from magpie.metrics.items import XYXY, Item
+from magpie.metrics.matching import maximum_matching
+
+__all__ = ["PARTS", "Mode", "Part", "iou", "match_items", "region_matches", "score_part"]
+
+Part = Literal["gmner", "mner", "eeg"]
+Mode: TypeAlias = Literal["gmner", "fmnerg", "riveg"] | None
+
+#: the three scores, always printed together
+PARTS: tuple[Part, ...] = ("gmner", "mner", "eeg")
+
+#: gives an item's type at the level that is scored (coarse or fine)
+TypeOf = Callable[[Item], str]
+
+
+def iou(a: XYXY, b: XYXY) -> float:
+    """Intersection over union of two (x1, y1, x2, y2), without the "+1 pixel" of old scorers."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    area_a = (a[2] - a[0]) * (a[3] - a[1])
+    area_b = (b[2] - b[0]) * (b[3] - b[1])
+    return shared / (area_a + area_b - shared)
+
+
+def region_matches(gold: Item, predicted: Item, *, inclusive: bool = False) -> bool:
+    """Whether the prediction shows the gold entity where it is, or rightly nowhere.
+
+    A gold or predicted grounding that is ``unknown`` counts as "no box", as in the public
+    evaluators, which know only boxes. Boxes of two named pictures never overlap.
+    """
+    if not gold.boxes or not predicted.boxes:
+        return not gold.boxes and not predicted.boxes
+    best = max(
+        (
+            iou(box, other)
+            for medium, box in gold.boxes
+            for other_medium, other in predicted.boxes
+            if medium == other_medium or not medium or not other_medium
+        ),
+        default=0.0,
+    )
+    return best >= 0.5 if inclusive else best > 0.5
+
+
+def match_items(
+    part: Part,
+    gold: Sequence[Item],
+    predicted: Sequence[Item],
+    type_of: TypeOf,
+    *,
+    inclusive: bool = False,
+    by_text: bool = False,
+) -> list[int]:
+    """Partner of each prediction among the gold, or -1 (a maximum matching).
+
+    Args:
+        by_text: compare the mentions' text instead of their characters' place.
+    """
+
+    def fits(p: Item, g: Item) -> bool:
+        same = p.text == g.text if by_text else (p.start, p.end) == (g.start, g.end)
+        if not same or (part != "eeg" and type_of(p) != type_of(g)):
+            return False
+        return part == "mner" or region_matches(g, p, inclusive=inclusive)
+
+    edges = [[j for j, g in enumerate(gold) if fits(p, g)] for p in predicted]
+    return maximum_matching(edges, len(gold))
+
+
+def score_part(
+    part: Part,
+    gold: Sequence[Item],
+    predicted: Sequence[Item],
+    type_of: TypeOf,
+    *,
+    inclusive: bool = False,
+    mode: Mode = None,
+) -> dict[str, Counts]:
+    """Counts of one document by type; the sum over types is the micro score.
+
+    For a pair, ``correct`` and ``gold`` go to the gold's type, ``predicted`` to the prediction's.
+    """
+    if mode == "gmner":
+        predicted = list({(item.start, item.end): item for item in predicted}.values())
+    if mode == "fmnerg":
+        return _collapsed(part, gold, predicted, type_of)
+    if mode == "riveg":
+        matches = _greedy(part, gold, predicted, type_of)
+    else:
+        matches = match_items(part, gold, predicted, type_of, inclusive=inclusive)
+    counts: dict[str, Counts] = {}
+    for item in gold:
+        _add(counts, type_of(item), Counts(gold=1))
+    for item, partner in zip(predicted, matches, strict=True):
+        _add(counts, type_of(item), Counts(predicted=1))
+        if partner >= 0:
+            _add(counts, type_of(gold[partner]), Counts(correct=1))
+    return counts
+
+
+def _add(counts: dict[str, Counts], kind: str, more: Counts) -> None:
+    counts[kind] = counts.get(kind, Counts()) + more
+
+
+def _greedy(
+    part: Part, gold: Sequence[Item], predicted: Sequence[Item], type_of: TypeOf
+) -> list[int]:
+    """RiVEG's script: each prediction takes the first gold that fits and removes it."""
+    free = list(range(len(gold)))
+    matches = []
+    for p in predicted:
+        found = -1
+        for j in free:
+            g = gold[j]
+            if p.text != g.text or (part != "eeg" and type_of(p) != type_of(g)):
+                continue
+            if part == "mner" or region_matches(g, p, inclusive=True):
+                found = j
+                break
+        if found >= 0:
+            free.remove(found)
+        matches.append(found)
+    return matches
+
+
+def _collapsed(
+    part: Part, gold: Sequence[Item], predicted: Sequence[Item], type_of: TypeOf
+) -> dict[str, Counts]:
+    """TIGER's evaluators: dictionaries instead of lists, the flag tested as a substring."""
+
+    def key(item: Item) -> tuple[str, str, bool]:
+        flag = bool(item.boxes)
+        return (item.text, type_of(item), flag if part != "mner" else True)
+
+    # The printed key of the release; its text may itself hold the word that is searched.
+    def printed(entry: tuple[str, str, bool]) -> str:
+        return f"{entry[0]} {entry[1]} {entry[2]}"
+
+    gold_by_key = {key(item): item for item in gold}
+    predicted_by_key = {key(item): item for item in predicted}
+    counts: dict[str, Counts] = {}
+    for entry in gold_by_key:
+        _add(counts, entry[1], Counts(gold=1))
+    for entry in predicted_by_key:
+        _add(counts, entry[1], Counts(predicted=1))
+    if part == "eeg":
+        # The release walks over gold and never uses one up: one gold may be met twice.
+        for wanted, g in gold_by_key.items():
+            for entry, p in predicted_by_key.items():
+                same = (wanted[0], wanted[2]) == (entry[0], entry[2])
+                flag = f"{entry[0]} {entry[2]}"
+                if same and ("False" in flag or region_matches(g, p)):
+                    _add(counts, wanted[1], Counts(correct=1))
+        return counts
+    for entry, p in predicted_by_key.items():
+        match = gold_by_key.get(entry)
+        if match is None:
+            continue
+        if part == "mner" or "False" in printed(entry) or region_matches(match, p):
+            _add(counts, entry[1], Counts(correct=1))
+    return counts
