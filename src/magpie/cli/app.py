@@ -34,6 +34,11 @@ def _root(
     pass
 
 
+# Each module registers its command on `app`; one line a module, in the order of the help.
+from magpie.cli import demo as _demo  # noqa: E402, F401
+from magpie.cli import extract as _extract  # noqa: E402, F401
+
+
 def main() -> None:
     """Entry point of the console script."""
     app()
