@@ -1,0 +1,370 @@
+"""Text and pictures in, grounded entities out.
+
+::
+
+    extractor = Extractor()
+    document = extractor("Eileen Collins flew for NASA.", image="portrait.jpg")
+    for document in extractor.stream(documents):
+        ...
+
+The result for a document depends on that document and on the settings alone: not on its
+neighbours, the number of threads or the batch size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import magpie
+from magpie._io import dump_json, text_digest
+from magpie.engine.model import EMBEDDED, check_threads
+from magpie.engine.records import document_of, unreadable
+from magpie.engine.tagger import Tagger
+from magpie.errors import ConfigError, FormatError, MagpieError, SchemaError
+from magpie.schema import (
+    Annotations,
+    Block,
+    ContextText,
+    Document,
+    Entity,
+    Media,
+    Problem,
+    Provenance,
+)
+from magpie.text.words import split_words
+
+if TYPE_CHECKING:
+    from PIL import Image as PillowImage
+
+    from magpie.engine.grounding import Grounder, LoadedMedia
+    from magpie.vision import ImageLimits
+
+__all__ = ["MAX_CHARS", "METHOD", "Extractor"]
+
+#: what stands in the provenance
+METHOD = "magpie-embedded"
+#: characters of one document's text that are accepted by default
+MAX_CHARS = 100_000
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage.Image"
+
+_IN_MEMORY = "the picture was given as an object in memory and is not kept"
+
+
+class Extractor:
+    """Finds entities in text and the regions of the pictures that show them.
+
+    Args:
+        model: ``"embedded"``, or a folder with a tagger's three files.
+        threads: documents worked on at once; by default the cores available to the process.
+        ground: True looks for entities in pictures with :class:`LocalGrounder` (loaded when the
+            first picture comes), False leaves every grounding ``unknown``, and an object that
+            implements :class:`Grounder` is used as it is.
+        max_chars: longest text of one document, in code points.
+        root: folder that relative picture paths start from and that no path may leave.
+        allow_remote: fetch pictures given as http(s) addresses.
+        limits: bytes, pixels and seconds one picture may cost.
+        bucket: texts of like length that share one run of the model. 1 keeps each result
+            independent of its neighbours; more is somewhat faster (docs/extract.md, "Speed").
+
+    Raises:
+        ModelError: the model is absent, damaged or of another version.
+        ConfigError: an option has an impossible value.
+
+    Instances may be used by several threads at once.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = EMBEDDED,
+        *,
+        threads: int | None = None,
+        ground: bool | Grounder = True,
+        max_chars: int = MAX_CHARS,
+        root: str | os.PathLike[str] | None = None,
+        allow_remote: bool = False,
+        limits: ImageLimits | None = None,
+        bucket: int = 1,
+    ) -> None:
+        for name, value in (("max_chars", max_chars), ("bucket", bucket)):
+            if isinstance(value, bool) or value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value!r}")
+        self.threads = check_threads(threads)
+        self.max_chars = max_chars
+        self._root, self._allow_remote, self._limits = root, allow_remote, limits
+        self._ground = ground
+        self._lock = threading.Lock()
+        self._tagger = Tagger(model, bucket=bucket)
+        config = self._tagger.config
+        settings = {"model": config.digest, "ground": self._ground_name(), "bucket": bucket}
+        self.provenance = Provenance(
+            method=METHOD,
+            version=f"{magpie.__version__}+model.{config.version or config.digest[:8]}",
+            config_digest=text_digest(dump_json(settings))[:16],
+        )
+
+    def __call__(
+        self,
+        text: str | Document,
+        image: Picture | Sequence[Picture] | None = None,
+        *,
+        id: str = "d0",
+        caption: str | None = None,
+    ) -> Document:
+        """Extracts from one text or document; annotations it already has are replaced.
+
+        Args:
+            text: the text, or a document with its own pictures.
+            image: one picture or several: paths, addresses, encoded bytes or Pillow images. They
+                come after those of the document.
+            id: of the new document, where ``text`` is a string.
+            caption: what somebody wrote about the picture; helps to link entities to regions.
+
+        Returns:
+            The document with annotations; offsets count code points of the text as given. A
+            picture that cannot be used leaves its groundings ``unknown``, the status ``partial``
+            and the reason in ``problems``.
+
+        Raises:
+            SchemaError: the text holds a NUL or a lone surrogate.
+            FormatError: the text is longer than ``max_chars``.
+        """
+        document = (
+            text if isinstance(text, Document) else Document(id=id, blocks=(Block(text=text),))
+        )
+        document, given = _with_pictures(document, image)
+        if caption is not None:
+            note = ContextText(kind="caption", text=caption, source="user")
+            document = dataclasses.replace(document, context=(*document.context, note))
+        document = self._prepared(document)
+        document = self._tagged([document])[0]
+        return self._grounded(document, given) if self._looks_at(document) else document
+
+    def stream(
+        self, documents: Iterable[Document | Mapping[str, Any]], batch_size: int = 32
+    ) -> Iterator[Document]:
+        """Extracts from many documents, in the order given, holding only a few batches.
+
+        Args:
+            documents: documents, or mappings with ``id``, ``text`` and perhaps ``image`` (a path
+                or a list of paths) and ``caption``, or with the fields of a document.
+            batch_size: documents handed to a thread at a time. It changes speed, never results.
+
+        Yields:
+            One document for each given. One that cannot be read at all comes back with status
+            ``failed``, the reason in ``problems`` and no annotations; so does one that came in
+            ``failed`` and without text.
+        """
+        if isinstance(batch_size, bool) or batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}")
+        return self._stream(iter(documents), batch_size)
+
+    def _stream(
+        self, documents: Iterator[Document | Mapping[str, Any]], batch_size: int
+    ) -> Iterator[Document]:
+        waiting: deque[Future[list[Document]]] = deque()
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="magpie")
+        try:
+            while batch := list(islice(documents, batch_size)):
+                waiting.append(pool.submit(self._batch, batch))
+                # One batch more than there are threads keeps all of them busy.
+                if len(waiting) > self.threads:
+                    yield from self._with_groundings(waiting.popleft().result(), pool)
+            while waiting:
+                yield from self._with_groundings(waiting.popleft().result(), pool)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _with_groundings(
+        self, batch: Sequence[Document], pool: ThreadPoolExecutor
+    ) -> Iterator[Document]:
+        """Pictures cost a thousand times what texts do: each comes back as soon as it is done."""
+        grounded = {
+            index: pool.submit(self._grounded, document, {})
+            for index, document in enumerate(batch)
+            if self._looks_at(document)
+        }
+        for index, document in enumerate(batch):
+            yield grounded.pop(index).result() if index in grounded else document
+
+    def _batch(self, batch: Sequence[Document | Mapping[str, Any]]) -> list[Document]:
+        results: list[Document | None] = [None] * len(batch)
+        good: list[tuple[int, Document]] = []
+        for index, given in enumerate(batch):
+            try:
+                document = given if isinstance(given, Document) else document_of(given)
+                if unreadable(document):
+                    results[index] = document
+                    continue
+                good.append((index, self._prepared(document)))
+            except MagpieError as error:
+                results[index] = _failed(given, error)
+        tagged = self._tagged([document for _, document in good])
+        for (index, _), document in zip(good, tagged, strict=True):
+            results[index] = document
+        return [document for document in results if document is not None]
+
+    def _prepared(self, document: Document) -> Document:
+        """Without what an earlier run left; refused where the text is too long."""
+        length = sum(len(block.text) for block in document.blocks)
+        if length > self.max_chars:
+            raise FormatError(
+                f"the text has {length} characters, at most {self.max_chars} are read",
+                code="format-too-long",
+                where=f"document {document.id!r}",
+                mend="Split it, or raise max_chars (--max-chars).",
+            )
+        name = self._ground_name()
+        context = tuple(
+            note for note in document.context if note.kind != "ocr" or note.source != name
+        )
+        return dataclasses.replace(
+            document, annotations=None, status="ok", problems=(), context=context
+        )
+
+    def _tagged(self, documents: Sequence[Document]) -> list[Document]:
+        """The documents with entities, all their blocks in one call of the tagger."""
+        blocks = [block for document in documents for block in document.blocks]
+        offsets = [
+            split_words(block.text) if block.words is None else list(block.words)
+            for block in blocks
+        ]
+        texts = [
+            [block.text[start:end] for start, end in words]
+            for block, words in zip(blocks, offsets, strict=True)
+        ]
+        found = zip(blocks, offsets, self._tagger(texts), strict=True)
+        tagged = []
+        for document in documents:
+            mentions = [
+                (block.span(words[mention.start][0], words[mention.end - 1][1]), mention)
+                for block, words, of_block in islice(found, len(document.blocks))
+                for mention in of_block
+            ]
+            entities = tuple(
+                Entity(
+                    id=f"e{index}",
+                    span=span,
+                    type=mention.type,
+                    fine_type=mention.fine_type,
+                    score=mention.score,
+                )
+                for index, (span, mention) in enumerate(mentions)
+            )
+            annotations = Annotations(entities=entities, provenance=self.provenance)
+            tagged.append(document.with_annotations(annotations))
+        return tagged
+
+    def _looks_at(self, document: Document) -> bool:
+        return self._ground is not False and document.status != "failed" and bool(document.media)
+
+    def _grounded(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
+        from magpie.engine.grounding import GroundingRequest, apply_grounding
+
+        loaded = self._load(document, given)
+        for problem in loaded.problems:
+            document = document.with_problem(problem)
+        if not loaded.images:
+            return document
+        try:
+            # The models behind a grounder use all cores by themselves, need not be thread-safe.
+            with self._lock:
+                result = self._grounder().ground(GroundingRequest(document, loaded.images))
+            return apply_grounding(document, result, loaded.images)
+        except Exception as error:  # a defect in a grounder must not take the batch with it
+            problem = Problem(code="internal", message=f"{type(error).__name__}: {error}")
+            return document.with_problem(problem)
+
+    def _load(self, document: Document, given: Mapping[str, PillowImage.Image]) -> LoadedMedia:
+        from magpie.engine.grounding import LoadedMedia, load_media
+        from magpie.vision import load_image
+
+        # Those given as objects are not read again from the files they came from.
+        media = tuple(
+            dataclasses.replace(medium, missing=_IN_MEMORY) if medium.id in given else medium
+            for medium in document.media
+        )
+        loaded = load_media(
+            dataclasses.replace(document, media=media),
+            limits=self._limits,
+            root=self._root,
+            allow_remote=self._allow_remote,
+        )
+        images, problems = dict(loaded.images), list(loaded.problems)
+        for identifier, picture in given.items():
+            try:
+                images[identifier] = load_image(picture, limits=self._limits)
+            except MagpieError as error:
+                problems.append(Problem.from_error(error.at(f"medium {identifier!r}")))
+        return LoadedMedia(images, tuple(problems))
+
+    def _grounder(self) -> Grounder:
+        if self._ground is True:
+            from magpie.engine.grounding import LocalGrounder
+
+            self._ground = LocalGrounder()
+        assert not isinstance(self._ground, bool)  # noqa: S101  False never comes here
+        return self._ground
+
+    def _ground_name(self) -> str:
+        """Name of the grounder without loading it."""
+        if isinstance(self._ground, bool):
+            return "magpie-local" if self._ground else ""
+        return self._ground.name
+
+
+def _with_pictures(
+    document: Document, image: Picture | Sequence[Picture] | None
+) -> tuple[Document, dict[str, PillowImage.Image]]:
+    """Adds the pictures as media; Pillow objects come back beside them, by id."""
+    if image is None:
+        return document, {}
+    pictures = list(image) if isinstance(image, list | tuple) else [image]
+    taken = {medium.id for medium in document.media}
+    names = (f"m{index}" for index in range(len(pictures) + len(taken)))
+    free = (name for name in names if name not in taken)
+    media: list[Media] = []
+    given: dict[str, PillowImage.Image] = {}
+    for identifier, picture in zip(free, pictures, strict=False):
+        if isinstance(picture, bytes | bytearray):
+            media.append(Media(id=identifier, data=bytes(picture)))
+        elif isinstance(picture, str | os.PathLike):
+            media.append(Media(id=identifier, uri=os.fspath(picture)))
+        elif hasattr(picture, "convert"):
+            pillow = cast("PillowImage.Image", picture)
+            media.append(_of_pillow(identifier, pillow))
+            given[identifier] = pillow
+        else:
+            raise SchemaError(
+                f"an image must be a path, bytes or a Pillow image, got {type(picture).__name__}"
+            )
+    return dataclasses.replace(document, media=(*document.media, *media)), given
+
+
+def _of_pillow(identifier: str, picture: PillowImage.Image) -> Media:
+    """The file behind a freshly opened picture, where there is one; else absent, and why."""
+    name = getattr(picture, "filename", "")
+    if isinstance(name, str) and name and Path(name).is_file():
+        return Media(id=identifier, uri=name)
+    return Media(id=identifier, missing=_IN_MEMORY)
+
+
+def _failed(given: Document | Mapping[str, Any], error: MagpieError) -> Document:
+    """What comes back for something that cannot be read: as much of it as can be carried."""
+    problem = Problem.from_error(error)
+    if isinstance(given, Document):
+        return given.with_annotations(None).with_problem(problem, "failed")
+    try:
+        return Document(
+            id=str(given.get("id") or "?"), blocks=(), status="failed", problems=(problem,)
+        )
+    except (MagpieError, AttributeError):
+        return Document(id="?", blocks=(), status="failed", problems=(problem,))
