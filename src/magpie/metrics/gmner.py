@@ -156,11 +156,14 @@ def _collapsed(
 ) -> dict[str, Counts]:
     """TIGER's evaluators: dictionaries instead of lists, the flag tested as a substring."""
 
-    def key(item: Item) -> tuple[str, str, bool]:
-        flag = bool(item.boxes)
-        return (item.text, type_of(item), flag if part != "mner" else True)
+    def text(item: Item) -> str:
+        # The FMNER evaluator strips the flags from the whole printed line, names included.
+        return item.text.replace(" True", "").replace(" False", "") if part == "mner" else item.text
 
-    # The printed key of the release; its text may itself hold the word that is searched.
+    def key(item: Item) -> tuple[str, str, bool]:
+        return (text(item), type_of(item), bool(item.boxes) or part == "mner")
+
+    # The printed key of the release; a name in it may itself hold the word that is searched.
     def printed(entry: tuple[str, str, bool]) -> str:
         return f"{entry[0]} {entry[1]} {entry[2]}"
 
@@ -172,13 +175,14 @@ def _collapsed(
     for entry in predicted_by_key:
         _add(counts, entry[1], Counts(predicted=1))
     if part == "eeg":
-        # The release walks over gold and never uses one up: one gold may be met twice.
-        for wanted, g in gold_by_key.items():
-            for entry, p in predicted_by_key.items():
-                same = (wanted[0], wanted[2]) == (entry[0], entry[2])
-                flag = f"{entry[0]} {entry[2]}"
-                if same and ("False" in flag or region_matches(g, p)):
-                    _add(counts, wanted[1], Counts(correct=1))
+        # Gold loses its type here and is never used up: one gold may be met several times.
+        untyped = {(entry[0], entry[2]): (entry[1], g) for entry, g in gold_by_key.items()}
+        for entry, p in predicted_by_key.items():
+            kind, wanted = untyped.get((entry[0], entry[2]), ("", None))
+            if wanted is None:
+                continue
+            if "False" in f"{entry[0]} {entry[2]}" or region_matches(wanted, p):
+                _add(counts, kind, Counts(correct=1))
         return counts
     for entry, p in predicted_by_key.items():
         match = gold_by_key.get(entry)
