@@ -1,0 +1,77 @@
+"""What is odd in a corpus file, and whether a record was lost over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from magpie.errors import FormatError, MagpieError
+
+__all__ = ["KINDS", "Anomaly", "Report", "ignore"]
+
+#: kind -> what it means; the only kinds a reader may report
+KINDS: dict[str, str] = {
+    "unreadable": "A record could not be read and was set aside",
+    "orphan-tag": "An I- tag continues nothing; its entity is kept and marked",
+    "separator": "Columns are parted by spaces where the format asks for tabs",
+    "empty-word": "A row has a tag but no word; the row was left out",
+    "duplicate-id": "An id stands twice; the later record got a number behind its id",
+    "column-mismatch": "Coarse and fine tags of one entity disagree; the fine type was left out",
+    "picture-missing": "The picture of a record is not in the pictures folder",
+    "boxes-missing": "The box annotations are absent; nobody knows what is in the pictures",
+    "box-unreadable": "A box annotation file could not be read; grounding stays unknown",
+    "box-skipped": "An object without a usable box was left out",
+    "box-clipped": "A box left its picture and was cut to it",
+    "box-unmatched": "A box is named after no entity of its post; kept as a region of its own",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One oddity: ``where`` is file:line, ``record`` the document's id where there is one.
+
+    ``error`` is set when the record was lost, and only then.
+    """
+
+    kind: str
+    message: str
+    where: str
+    record: str | None = None
+    error: MagpieError | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise AssertionError(f"unregistered anomaly kind {self.kind!r}")
+
+    @classmethod
+    def lost(cls, error: MagpieError, *, record: str | None = None) -> Anomaly:
+        """A record that could not be read."""
+        return cls("unreadable", error.message, error.where, record, error)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "where": self.where,
+            "record": self.record,
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+
+#: what a reader calls with each oddity
+Report = Callable[[Anomaly], None]
+
+
+def ignore(anomaly: Anomaly) -> None:
+    """The default: oddities that lose nothing pass, a lost record raises its error.
+
+    Raises:
+        MagpieError: the reason why the record was lost.
+    """
+    if anomaly.error is not None:
+        error = anomaly.error
+        if not error.mend:
+            mend = "Pass on_problem= to set such records aside and go on."
+            error = FormatError(error.message, code=error.code, where=error.where, mend=mend)
+        raise error

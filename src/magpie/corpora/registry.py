@@ -1,0 +1,73 @@
+"""The table of corpora: one line each, imported when asked for, held by a golden test."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+
+from magpie.corpora.card import Card
+from magpie.corpora.reader import Corpus
+from magpie.errors import NotFoundError
+
+__all__ = ["REGISTRY", "card", "cards", "corpus", "names", "with_type"]
+
+#: name@version -> module and class; the first version of a name is its default
+REGISTRY: dict[str, tuple[str, str]] = {
+    "twitter2015@umt": ("magpie.corpora.twitter2015", "Twitter2015"),
+    "twitter2015@tmr": ("magpie.corpora.twitter2015", "Twitter2015Tmr"),
+    "twitter2017@umt": ("magpie.corpora.twitter2017", "Twitter2017"),
+    "gmner@2.0": ("magpie.corpora.gmner", "Gmner"),
+    "fmnerg@1.0": ("magpie.corpora.fmnerg", "Fmnerg"),
+    "broad-twitter@1.0": ("magpie.corpora.broad_twitter", "BroadTwitter"),
+    "wnut17@1.0": ("magpie.corpora.wnut17", "Wnut17"),
+}
+
+
+def names() -> list[str]:
+    """Every ``name@version``, in the table's order."""
+    return list(REGISTRY)
+
+
+@functools.cache
+def corpus(name: str) -> Corpus:
+    """The reader of ``name`` or ``name@version``.
+
+    Raises:
+        NotFoundError: nobody registered it; the nearest name is suggested.
+    """
+    ref = name if name in REGISTRY else _default_version(name)
+    module, attribute = REGISTRY[ref]
+    reader: Corpus = getattr(importlib.import_module(module), attribute)()
+    return reader
+
+
+def _default_version(name: str) -> str:
+    for ref in REGISTRY:
+        if ref.partition("@")[0] == name:
+            return ref
+    known = [*REGISTRY, *(ref.partition("@")[0] for ref in REGISTRY)]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise NotFoundError(
+        f"no corpus {name!r}", mend=f"{hint}`magpie corpora list` shows all of them."
+    )
+
+
+def card(name: str) -> Card:
+    """The card of ``name`` or ``name@version``.
+
+    Raises:
+        NotFoundError: nobody registered it.
+    """
+    return corpus(name).card
+
+
+def cards() -> list[Card]:
+    """The cards of all corpora, in the table's order."""
+    return [corpus(ref).card for ref in REGISTRY]
+
+
+def with_type(kind: str) -> list[str]:
+    """The corpora whose files use the entity type ``kind``."""
+    return [each.ref for each in cards() if kind in each.types]

@@ -1,0 +1,252 @@
+"""Finding and opening corpus files: plain, in a zip archive read in place, or a whole folder.
+
+Nothing is ever extracted. Archives are bounded by declared size, which the standard library
+enforces while reading, and lines by :data:`magpie._io.MAX_LINE_BYTES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from magpie._io import Line, iter_open_lines
+from magpie.corpora.card import DataFile
+from magpie.errors import FormatError, NotFoundError
+
+__all__ = [
+    "MAX_MEMBER_BYTES",
+    "ROOT_VARIABLE",
+    "Folder",
+    "Found",
+    "content_digest",
+    "find",
+    "iter_found_lines",
+    "open_folder",
+    "resolve_root",
+]
+
+ROOT_VARIABLE = "MAGPIE_DATA"
+
+#: Largest archive member that is read, in bytes after decompression.
+MAX_MEMBER_BYTES = 1 << 30
+
+#: Most members an archive taken as a folder may have.
+_MAX_MEMBERS = 1_000_000
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def resolve_root(root: str | os.PathLike[str] | None) -> Path:
+    """The corpus root: the argument, else the folder named by ``MAGPIE_DATA``.
+
+    Raises:
+        NotFoundError: if neither is given, or there is nothing at that place.
+    """
+    given = root if root is not None else os.environ.get(ROOT_VARIABLE)
+    if not given:
+        raise NotFoundError(
+            "no corpus folder was given",
+            mend=f"Pass root (--root FOLDER) or set {ROOT_VARIABLE} to the folder of the corpora.",
+        )
+    folder = Path(given).absolute()
+    if not folder.exists():
+        raise NotFoundError(
+            "no such corpus folder", where=str(given), mend="Check the path and its spelling."
+        )
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A :class:`DataFile` that is there: ``path`` on disk and, in an archive, the ``member``."""
+
+    file: DataFile
+    path: Path
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.path) if self.member is None else f"{self.path}!{self.member}"
+
+
+def find(file: DataFile, root: Path) -> Found:
+    """Looks for a file below the root; the root may also be the corpus's own folder.
+
+    Raises:
+        NotFoundError: naming where it was looked for.
+    """
+    parts = file.path.split("/")
+    for index in range(len(parts)):
+        path = root.joinpath(*parts[index:])
+        if path.is_file():
+            return Found(file, path, file.member)
+        unpacked = path.with_suffix("")
+        if file.member is not None and (unpacked / file.member).is_file():
+            return Found(file, unpacked / file.member)
+        if file.folder and path.suffix == ".zip" and unpacked.is_dir():
+            return Found(file, unpacked)
+    if file.member is not None and (root / file.member).is_file():
+        return Found(file, root / file.member)
+    raise NotFoundError(
+        f"expected {file.label} in the corpus folder, found nothing",
+        where=str(root),
+        mend="Pass the folder that holds it with root (--root FOLDER).",
+    )
+
+
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive whose defects come out as errors of ours."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise FormatError(
+            f"the archive is damaged: {error}", where=str(path), mend="Fetch it again."
+        ) from error
+    except NotImplementedError as error:
+        raise FormatError(
+            f"the archive uses a compression that cannot be read: {error}",
+            where=str(path),
+            mend="Pack it again with deflate.",
+        ) from error
+
+
+def _open_member(archive: zipfile.ZipFile, member: str, where: str, limit: int) -> BinaryIO:
+    try:
+        info = archive.getinfo(member)
+    except KeyError as error:
+        raise NotFoundError("no such member in the archive", where=where) from error
+    if info.flag_bits & 1:
+        raise FormatError("the archive member is encrypted", where=where, mend="Unpack it first.")
+    if info.file_size > limit:
+        raise FormatError(
+            f"the archive member has {info.file_size} bytes, the limit is {limit}",
+            code="format-too-long",
+            where=where,
+            mend="Unpack it first, if its size is right.",
+        )
+    return cast(BinaryIO, archive.open(info))
+
+
+@contextlib.contextmanager
+def _open(found: Found) -> Iterator[BinaryIO]:
+    if found.member is None:
+        with open(found.path, "rb") as stream:
+            yield stream
+        return
+    with (
+        _archive(found.path) as archive,
+        _open_member(archive, found.member, found.name, MAX_MEMBER_BYTES) as stream,
+    ):
+        yield stream
+
+
+def iter_found_lines(found: Found) -> Iterator[Line]:
+    """Streams the lines of a text file, see :func:`magpie._io.iter_open_lines`.
+
+    Raises:
+        FormatError: a damaged archive, or a file in UTF-16.
+    """
+    with _open(found) as stream:
+        # Both kinds of stream can peek; the protocol type just does not say so.
+        if cast(BufferedReader, stream).peek(2)[:2] in _UTF16:
+            raise FormatError(
+                "the file is UTF-16, expected UTF-8",
+                code="format-encoding",
+                where=found.name,
+                mend="Convert the file to UTF-8.",
+            )
+        yield from iter_open_lines(stream, name=found.name)
+
+
+class Folder:
+    """Small files by name, from an open archive or a folder on disk."""
+
+    def __init__(self, found: Found, archive: zipfile.ZipFile | None) -> None:
+        self.name = found.name
+        self._path = found.path
+        self._archive = archive
+        self._members: dict[str, str] = {}
+        names = archive.namelist() if archive is not None else sorted(os.listdir(found.path))
+        if len(names) > _MAX_MEMBERS:
+            raise FormatError(
+                f"the archive has {len(names)} members, the limit is {_MAX_MEMBERS}",
+                code="format-too-long",
+                where=self.name,
+            )
+        for name in names:
+            if not name.endswith("/"):
+                self._members[name.rsplit("/", maxsplit=1)[-1]] = name
+
+    def names(self) -> list[str]:
+        """File names without folders, sorted."""
+        return sorted(self._members)
+
+    def read(self, name: str, *, limit: int) -> bytes | None:
+        """Content of a file, or None when there is none of that name.
+
+        Raises:
+            FormatError: it is larger than ``limit`` bytes, or damaged.
+        """
+        member = self._members.get(name)
+        if member is None:
+            return None
+        where = f"{self.name}!{name}"
+        if self._archive is None:
+            with open(self._path / member, "rb") as stream:
+                data = stream.read(limit + 1)
+        else:
+            try:
+                with _open_member(self._archive, member, where, limit) as packed:
+                    data = packed.read(limit + 1)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise FormatError(f"the archive member is damaged: {error}", where=where) from error
+        if len(data) > limit:
+            raise FormatError(
+                f"the file is larger than {limit} bytes", code="format-too-long", where=where
+            )
+        return data
+
+
+@contextlib.contextmanager
+def open_folder(found: Found) -> Iterator[Folder]:
+    """Opens an archive or folder that is used as a whole.
+
+    Raises:
+        FormatError: the archive is damaged or has too many members.
+    """
+    if found.path.is_dir():
+        yield Folder(found, None)
+        return
+    with _archive(found.path) as archive:
+        yield Folder(found, archive)
+
+
+def content_digest(found: Found) -> str:
+    """SHA-256 of a file's content, or of the names and contents of a folder.
+
+    Raises:
+        FormatError: a damaged archive.
+    """
+    if not found.file.folder:
+        digest = hashlib.sha256()
+        with _open(found) as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+        return digest.hexdigest()
+    digest = hashlib.sha256()
+    with open_folder(found) as folder:
+        for name in folder.names():
+            data = folder.read(name, limit=MAX_MEMBER_BYTES) or b""
+            digest.update(f"{name}\t{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()
