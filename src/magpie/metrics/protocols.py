@@ -52,7 +52,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="ner-span-strict@1",
             task="ner",
-            summary="exact span and type, micro; only gold chunks that start at B- (IOB2)",
+            summary="exact span and type, micro; only chunks that start at B- (IOB2)",
             parts=("mner",),
             skips_orphans=True,
         ),
@@ -188,8 +188,11 @@ def _part(
     per_type: dict[str, Counts] = {}
     per_document: list[Counts] = []
     for document, prediction in pairs:
-        gold = [item for item in document.items if not (skips_orphans and item.orphan)]
-        counts = count(gold=gold, predicted=prediction.items)
+        gold, predicted = (
+            [item for item in side.items if not (skips_orphans and item.orphan)]
+            for side in (document, prediction)
+        )
+        counts = count(gold=gold, predicted=predicted)
         total = sum(counts.values(), Counts())
         if legacy_train_scorer and not prediction.items:
             total += Counts(gold=-1, predicted=1)
