@@ -63,7 +63,7 @@ def viterbi(emissions: FloatArray, mask: npt.NDArray[np.bool_], chain: Chain) ->
         step = np.take_along_axis(reach, best[:, None, :], 1)[:, 0] + emissions[:, t]
         score = np.where(mask[:, t, None], step, score)
     last = (score + chain.end).argmax(1)
-    paths = []
+    paths: list[list[int]] = []
     for row in range(count):
         if not lengths[row]:
             paths.append([])
