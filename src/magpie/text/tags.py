@@ -25,6 +25,7 @@ __all__ = [
     "decode_tags",
     "detect_scheme",
     "encode_tags",
+    "split_tag",
 ]
 
 #: Evidence that a corpus reader leaves on an entity opened by an I- that continues nothing.
@@ -38,8 +39,8 @@ Chunk = tuple[str, int, int]
 _PREFIXES = frozenset("BIES")
 
 
-def _split(tag: str, index: int) -> tuple[str, str]:
-    """(prefix, type) of a tag; ("O", "") outside.
+def split_tag(tag: str, index: int) -> tuple[str, str]:
+    """(prefix, type) of the tag of word ``index``; ("O", "") outside.
 
     Raises:
         FormatError: code ``format-tags``.
@@ -72,7 +73,7 @@ def decode_tags(
     kind = ""  # of the open chunk, "" while none is open
     start = 0
     for index, tag in enumerate(tags):
-        prefix, here = _split(tag, index)
+        prefix, here = split_tag(tag, index)
         if kind and (prefix in "OBS" or here != kind):
             chunks.append((kind, start, index))
             kind = ""
@@ -130,7 +131,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     for tags in sentences:
         before = ""
         for index, tag in enumerate(tags):
-            prefix, kind = _split(tag, index)
+            prefix, kind = split_tag(tag, index)
             if prefix in "ES":
                 return "BIOES"
             if prefix == "B" and kind != before:
