@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples on every run; a loaded machine is no reason to fail.
+hypothesis.settings.register_profile("magpie", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("magpie")
 
 ROOT = Path(__file__).resolve().parent.parent
 
