@@ -35,6 +35,7 @@ def _root(
 
 
 # Each module registers its command on `app`; one line a module, in the order of the help.
+from magpie.cli import corpora as _corpora  # noqa: E402, F401
 from magpie.cli import demo as _demo  # noqa: E402, F401
 from magpie.cli import doctor as _doctor  # noqa: E402, F401
 from magpie.cli import extract as _extract  # noqa: E402, F401

@@ -8,15 +8,28 @@ One file a corpus; :mod:`magpie.corpora.registry` lists them. See docs/corpora.m
 """
 
 from magpie.corpora.anomaly import Anomaly
-from magpie.corpora.card import Card, Counts, DataFile, SplitCard
+from magpie.corpora.checking import CheckReport, SplitReport, check, tally
+from magpie.corpora.converting import Conversion, convert
+from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.loading import load
-from magpie.corpora.overlap import HeldOut, Overlap, Pair, compare, leaks, picture_key, text_key
-from magpie.corpora.reader import Corpus
+from magpie.corpora.overlaps import (
+    HeldOut,
+    Overlap,
+    Pair,
+    compare,
+    leaks,
+    overlap,
+    picture_key,
+    text_key,
+)
+from magpie.corpora.reader import Corpus, is_orphan
 from magpie.corpora.registry import card, cards, names
 
 __all__ = [
     "Anomaly",
     "Card",
+    "CheckReport",
+    "Conversion",
     "Corpus",
     "Counts",
     "DataFile",
@@ -24,12 +37,18 @@ __all__ = [
     "Overlap",
     "Pair",
     "SplitCard",
+    "SplitReport",
     "card",
     "cards",
+    "check",
     "compare",
+    "convert",
+    "is_orphan",
     "leaks",
     "load",
     "names",
+    "overlap",
     "picture_key",
+    "tally",
     "text_key",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magpie.corpora.card import Card, Counts, DataFile, SplitCard
+from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.reader import ColumnCorpus
 
 __all__ = ["BroadTwitter"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 
 from magpie.corpora.anomaly import Anomaly, Report
-from magpie.corpora.card import Card, DataFile, SplitCard
 from magpie.corpora.columns import Layout, Record
+from magpie.corpora.dataset_card import Card, DataFile, SplitCard
 from magpie.corpora.gmner import BOXES, COUNTS, BoxedTweets
 from magpie.corpora.reader import ReadOptions
 from magpie.corpora.sentence import Sentence, mark_up

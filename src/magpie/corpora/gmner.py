@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magpie.corpora.anomaly import Anomaly, Report
-from magpie.corpora.card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.columns import Record
+from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.pictures import PICTURE
 from magpie.corpora.reader import ColumnCorpus, Shown
 from magpie.corpora.sentence import Mention
@@ -191,17 +191,17 @@ class Gmner(BoxedTweets):
         },
         defects=(
             (
-                "coordinates are 1-based as labelImg writes them (954 boxes touch 1) and are kept so, "
-                "because the public evaluators use them as they are"
+                "coordinates are 1-based as labelImg writes them (954 boxes touch 1) and are "
+                "kept so, because the public evaluators use them as they are"
             ),
             (
-                "75 / 12 / 14 entity texts (train / dev / test) stand twice in their tweet and share "
-                "their boxes"
+                "75 / 12 / 14 entity texts (train / dev / test) stand twice in their tweet and "
+                "share their boxes"
             ),
             "release 1.0 has 56 box names that match no entity; 2.0 has none",
             (
-                "tweets stem from twitter2015 and twitter2017 under other splits: see `magpie corpora "
-                "overlap`"
+                "tweets stem from twitter2015 and twitter2017 under other splits: see "
+                "`magpie corpora overlap`"
             ),
         ),
     )

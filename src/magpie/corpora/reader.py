@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from magpie.corpora.anomaly import Anomaly, Report
-from magpie.corpora.card import Card
 from magpie.corpora.columns import Layout, Record, iter_records
+from magpie.corpora.dataset_card import Card
 from magpie.corpora.pictures import Pictures
 from magpie.corpora.sentence import Mention, Sentence, mark_up
 from magpie.corpora.source import Found, find, iter_found_lines
@@ -30,7 +30,16 @@ from magpie.schema import (
 )
 from magpie.text.tags import ORPHAN
 
-__all__ = ["METHOD", "ColumnCorpus", "Corpus", "ReadOptions", "Shown", "UniqueIds"]
+__all__ = [
+    "METHOD",
+    "ColumnCorpus",
+    "Corpus",
+    "ReadOptions",
+    "Shown",
+    "UniqueIds",
+    "Watch",
+    "is_orphan",
+]
 
 #: name in the provenance of gold annotations
 METHOD = "corpus"
@@ -67,6 +76,11 @@ class Shown:
     groundings: tuple[Grounding, ...]
     size: tuple[int, int] | None = None
     regions: tuple[Region, ...] = ()
+
+
+def is_orphan(entity: Entity) -> bool:
+    """Whether an I- tag that continued nothing opened this gold entity."""
+    return entity.provenance is not None and ORPHAN in entity.provenance.evidence
 
 
 class UniqueIds:
@@ -138,7 +152,7 @@ class ColumnCorpus(Corpus):
         pictures: Pictures,
         report: Report,
     ) -> Iterator[Document]:
-        watch = _Watch(found.name, report)
+        watch = Watch(found.name, report)
         ids = UniqueIds(watch.take)
         lines = iter_found_lines(found)
         with self.boxes(root, watch.take) as boxes:
@@ -218,8 +232,11 @@ class ColumnCorpus(Corpus):
         return Annotations(entities=tuple(entities), regions=shown.regions, provenance=provenance)
 
 
-class _Watch:
-    """Passes oddities on, and stops at a file of which nothing can be read."""
+class Watch:
+    """Passes oddities on, and stops at a file of which nothing can be read.
+
+    The reader counts up ``good`` with each document and calls :meth:`close` at the end.
+    """
 
     def __init__(self, name: str, report: Report) -> None:
         self.name = name
@@ -229,6 +246,12 @@ class _Watch:
         self._first: MagpieError | None = None
 
     def take(self, anomaly: Anomaly) -> None:
+        """Passes one oddity on.
+
+        Raises:
+            FormatError: so many records were lost before the first good one that this is
+                hardly a file of the corpus.
+        """
         if anomaly.error is not None:
             self._lost += 1
             self._first = self._first or anomaly.error

@@ -6,7 +6,7 @@ import difflib
 import functools
 import importlib
 
-from magpie.corpora.card import Card
+from magpie.corpora.dataset_card import Card
 from magpie.corpora.reader import Corpus
 from magpie.errors import NotFoundError
 
@@ -21,6 +21,9 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "fmnerg@1.0": ("magpie.corpora.fmnerg", "Fmnerg"),
     "broad-twitter@1.0": ("magpie.corpora.broad_twitter", "BroadTwitter"),
     "wnut17@1.0": ("magpie.corpora.wnut17", "Wnut17"),
+    # formats: any file, any types
+    "conll@1": ("magpie.corpora.conll", "Conll"),
+    "magpie@1": ("magpie.corpora.jsonl", "MagpieJsonl"),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from magpie.corpora.anomaly import Anomaly, Report
-from magpie.corpora.card import Card
 from magpie.corpora.columns import Record
+from magpie.corpora.dataset_card import Card
 from magpie.errors import FormatError
 from magpie.text.tags import decode_tags
 
@@ -45,25 +45,27 @@ def mark_up(
     tags: list[str] | None = None,
     word_column: int = 0,
     known: tuple[str, ...] | None = None,
+    prefixes: str = "BI",
 ) -> Sentence:
-    """Reads words and BIO tags by the lenient rule, so that no entity of the file is lost.
+    """Reads words and tags by the lenient rule, so that no entity of the file is lost.
 
     Args:
         record: rows of columns.
         name: the file, for messages.
         card: names the corpus in messages.
         report: is called for orphan tags and for rows without a word.
-        tags: one BIO tag a row; the last column if not given.
+        tags: one tag a row; the last column if not given.
         word_column: index of the words' column.
         known: the types that may occur, any if empty; the card's if not given.
+        prefixes: of the tags that may occur.
 
     Raises:
-        FormatError: a tag that is no BIO tag or of a type the corpus does not have.
+        FormatError: a tag of another form or of a type the corpus does not have.
     """
     labels = [row[-1] for row in record.rows] if tags is None else tags
     types = card.types if known is None else known
     for label, line in zip(labels, record.lines, strict=True):
-        _check(label, types, card, f"{name}:{line}")
+        _check(label, prefixes, types, card, f"{name}:{line}")
     words: list[str] = []
     places: list[int] = []  # row -> index of its word, or of the next word where it has none
     for row, line in zip(record.rows, record.lines, strict=True):
@@ -78,7 +80,7 @@ def mark_up(
         start, end = places[first], places[last]
         if start == end:
             continue
-        orphan = labels[first].startswith("I-")
+        orphan = labels[first][0] not in "BS"
         if orphan:
             where = f"{name}:{record.lines[first]}"
             report(Anomaly("orphan-tag", f"{labels[first]} continues nothing", where, record.id))
@@ -86,13 +88,14 @@ def mark_up(
     return Sentence(words, tuple(mentions))
 
 
-def _check(label: str, types: tuple[str, ...], card: Card, where: str) -> None:
+def _check(label: str, prefixes: str, types: tuple[str, ...], card: Card, where: str) -> None:
     if label == "O":
         return
     head, dash, kind = label.partition("-")
-    if head not in ("B", "I") or not dash or not kind:
+    if len(head) != 1 or head not in prefixes or not dash or not kind:
         raise FormatError(
-            f"expected a tag O, B-type or I-type, came {label[:40]!r}",
+            f"expected O or a type behind one of {', '.join(f'{p}-' for p in prefixes)}, "
+            f"came {label[:40]!r}",
             code="format-tags",
             where=where,
         )

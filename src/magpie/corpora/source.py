@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from magpie._io import Line, iter_open_lines
-from magpie.corpora.card import DataFile
+from magpie.corpora.dataset_card import SPLIT_ALIASES, DataFile
 from magpie.errors import FormatError, NotFoundError
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Found",
     "content_digest",
     "find",
+    "find_split",
     "iter_found_lines",
     "open_folder",
     "resolve_root",
@@ -79,11 +80,15 @@ class Found:
 
 
 def find(file: DataFile, root: Path) -> Found:
-    """Looks for a file below the root; the root may also be the corpus's own folder.
+    """Looks for a file below the root; the root may also be the corpus's own folder,
+    or the very file.
 
     Raises:
         NotFoundError: naming where it was looked for.
     """
+    if root.is_file() and not file.folder:
+        packed = root.suffix == ".zip"
+        return Found(file, root, file.member if packed else None)
     parts = file.path.split("/")
     for index in range(len(parts)):
         path = root.joinpath(*parts[index:])
@@ -100,6 +105,26 @@ def find(file: DataFile, root: Path) -> Found:
         f"expected {file.label} in the corpus folder, found nothing",
         where=str(root),
         mend="Pass the folder that holds it with root (--root FOLDER).",
+    )
+
+
+def find_split(split: str, root: Path, suffixes: tuple[str, ...]) -> Found:
+    """The file of a format without fixed names: the root itself, or ``<split><suffix>`` in it.
+
+    Raises:
+        NotFoundError: naming what was looked for.
+    """
+    if root.is_file():
+        return Found(DataFile(root.name), root)
+    stems = [split, *(alias for alias, name in SPLIT_ALIASES.items() if name == split)]
+    for stem in stems:
+        for suffix in suffixes:
+            if (root / f"{stem}{suffix}").is_file():
+                return Found(DataFile(f"{stem}{suffix}"), root / f"{stem}{suffix}")
+    raise NotFoundError(
+        f"expected {split} with one of the endings {', '.join(suffixes)}, found nothing",
+        where=str(root),
+        mend="Give the file itself with root (--root FILE).",
     )
 
 

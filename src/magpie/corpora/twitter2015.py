@@ -7,8 +7,8 @@ why published counts of this corpus differ.
 
 from __future__ import annotations
 
-from magpie.corpora.card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.columns import Layout
+from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.reader import ColumnCorpus
 
 __all__ = ["COARSE", "TWEETS", "Twitter2015", "Twitter2015Tmr"]
@@ -98,12 +98,12 @@ class Twitter2015(ColumnCorpus):
         },
         defects=(
             (
-                "186 / 53 / 135 entities (train / dev / test) are opened by an I- tag that continues "
-                "nothing; the paper's table (6176 / 1546 / 5078) counts neither way exactly"
+                "186 / 53 / 135 entities (train / dev / test) are opened by an I- tag that "
+                "continues nothing; the paper's table (6176 / 1546 / 5078) equals neither count"
             ),
             (
-                "239 test tweets are labelled differently in twitter2015@tmr: scores on the two test "
-                "files are not comparable"
+                "239 test tweets are labelled differently in twitter2015@tmr: scores on the two "
+                "test files are not comparable"
             ),
             "one word of dev is a no-break space",
             "tweets recur in gmner and fmnerg under other splits: see `magpie corpora overlap`",
@@ -176,8 +176,8 @@ class Twitter2015Tmr(ColumnCorpus):
         },
         defects=(
             (
-                "182 / 53 / 118 entities (train / dev / test) are opened by an I- tag that continues "
-                "nothing"
+                "182 / 53 / 118 entities (train / dev / test) are opened by an I- tag that "
+                "continues nothing"
             ),
             (
                 "the labels of 239 test tweets differ from twitter2015@umt (9 of train, 3 of dev); "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magpie.corpora.card import Card, Counts, DataFile, SplitCard
+from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
 from magpie.corpora.reader import ColumnCorpus
 
 __all__ = ["Wnut17"]
@@ -71,8 +71,8 @@ class Wnut17(ColumnCorpus):
         },
         defects=(
             (
-                "train is tweets of 2010, dev YouTube comments, test tweets, Reddit and StackExchange: "
-                "the splits differ in genre on purpose"
+                "train is tweets of 2010, dev YouTube comments, test tweets, Reddit and "
+                "StackExchange: the splits differ in genre on purpose"
             ),
             "blank lines of train hold a tab",
         ),

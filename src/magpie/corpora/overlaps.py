@@ -7,15 +7,29 @@ texts were tokenised anew. Both differences are normalised away here.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from magpie.corpora.anomaly import Anomaly
+from magpie.corpora.loading import load
 from magpie.corpora.pictures import picture_name
+from magpie.corpora.registry import corpus
+from magpie.errors import NotFoundError
 from magpie.schema import Document
 
-__all__ = ["HeldOut", "Overlap", "Pair", "compare", "leaks", "picture_key", "text_key"]
+__all__ = [
+    "HeldOut",
+    "Overlap",
+    "Pair",
+    "compare",
+    "leaks",
+    "overlap",
+    "picture_key",
+    "text_key",
+]
 
 _ADDRESS = re.compile(r"https?\S*")
 
@@ -125,6 +139,31 @@ def compare(a: Iterable[Document], b: Iterable[Document], *, names: tuple[str, s
         shared_b=len(shared_b),
         pairs=tuple(pairs),
     )
+
+
+def overlap(a: str, b: str, root: str | os.PathLike[str] | None = None) -> Overlap:
+    """Posts that stand in two corpora or splits, given as ``corpus`` or ``corpus:split``.
+
+    Raises:
+        NotFoundError: an unknown corpus or split, or a missing file.
+    """
+    return compare(_named(a, root), _named(b, root), names=(a, b))
+
+
+def _named(name: str, root: str | os.PathLike[str] | None) -> Iterator[Document]:
+    ref, _, split = name.partition(":")
+    card = corpus(ref).card
+    if not split and not card.splits:
+        raise NotFoundError(
+            f"{card.ref} is a format without splits of its own",
+            mend=f"Name the split: {ref}:train.",
+        )
+    for each in [split] if split else card.splits:
+        yield from load(ref, each, root, on_problem=_pass)
+
+
+def _pass(_: Anomaly) -> None:
+    """An unreadable record has no keys to compare; `magpie corpora check` counts them."""
 
 
 def _display(document: Document) -> str:

@@ -1,0 +1,94 @@
+"""Corpora written as magpie JSONL: one Document a line, gold annotations included."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from magpie._io import atomic_stream
+from magpie.corpora.anomaly import Anomaly
+from magpie.corpora.loading import load
+
+__all__ = ["Conversion", "convert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was written: documents, records set aside, oddities by kind, the first errors."""
+
+    output: str
+    documents: int
+    unreadable: int
+    anomalies: dict[str, int]
+    errors: tuple[Anomaly, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape of ``magpie corpora convert --json``."""
+        return {
+            "output": self.output,
+            "documents": self.documents,
+            "unreadable": self.unreadable,
+            "anomalies": self.anomalies,
+            "errors": [each.error.to_dict() for each in self.errors if each.error is not None],
+        }
+
+
+def convert(
+    name: str,
+    split: str,
+    output: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    types: Literal["own", "coarse"] = "own",
+    orphans: Literal["mark", "drop"] = "mark",
+    word_column: int = 0,
+    tag_column: int = -1,
+    keep_errors: int = 20,
+) -> Conversion:
+    """Writes a split as JSON lines; streaming, and the file appears only when it is complete.
+
+    Unreadable records are set aside and counted; the rest goes on. Options are those of
+    :func:`magpie.corpora.load`.
+
+    Args:
+        output: the file to write; an old one is replaced.
+        keep_errors: how many errors the result holds at most.
+
+    Raises:
+        NotFoundError, FormatError, ConfigError: as :func:`magpie.corpora.load`; nothing is
+            written then.
+    """
+    counts: Counter[str] = Counter()
+    errors: list[Anomaly] = []
+
+    def note(anomaly: Anomaly) -> None:
+        counts[anomaly.kind] += 1
+        if anomaly.error is not None and len(errors) < keep_errors:
+            errors.append(anomaly)
+
+    documents = load(
+        name,
+        split,
+        root,
+        images=images,
+        types=types,
+        orphans=orphans,
+        on_problem=note,
+        word_column=word_column,
+        tag_column=tag_column,
+    )
+    written = 0
+    with atomic_stream(output) as stream:
+        for document in documents:
+            stream.write(document.to_json().encode("utf-8") + b"\n")
+            written += 1
+    return Conversion(
+        output=os.fspath(output),
+        documents=written,
+        unreadable=counts["unreadable"],
+        anomalies=dict(sorted(counts.items())),
+        errors=tuple(errors),
+    )
