@@ -24,10 +24,11 @@ from magpie.training.embedded.batches import (  # noqa: E402
 from magpie.training.embedded.data import Post  # noqa: E402
 from magpie.training.embedded.distil import label  # noqa: E402
 from magpie.training.embedded.evaluate import bootstrap, score  # noqa: E402
-from magpie.training.embedded.export import Runtime, export  # noqa: E402
+from magpie.training.embedded.export import export  # noqa: E402
 from magpie.training.embedded.finetune import fit, predict_tags  # noqa: E402
 from magpie.training.embedded.network import EncoderSize, Tagger  # noqa: E402
 from magpie.training.embedded.pretrain import hide_words, pretrain  # noqa: E402
+from magpie.training.embedded.runtime import Runtime  # noqa: E402
 from magpie.training.embedded.settings import LABELS, Fit  # noqa: E402
 
 FINE = [("politician", "person"), ("city", "location"), ("company", "organization")]

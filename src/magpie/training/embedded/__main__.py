@@ -25,10 +25,11 @@ from magpie.engine.embedded.features import Featuriser
 from magpie.training.embedded import data as d
 from magpie.training.embedded.batches import Item, items_of
 from magpie.training.embedded.distil import label
-from magpie.training.embedded.export import evaluate_files, export
+from magpie.training.embedded.export import export
 from magpie.training.embedded.finetune import fit
 from magpie.training.embedded.network import Encoder, Tagger
 from magpie.training.embedded.pretrain import pretrain
+from magpie.training.embedded.runtime import evaluate_files
 from magpie.training.embedded.settings import Fit, Recipe
 from magpie.training.embedded.unlabelled import collect, likely_named
 
