@@ -1,0 +1,66 @@
+"""Maximum matching against brute force."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magpie.metrics.matching import maximum_matching
+
+
+def brute_force(edges: list[list[int]], right: int) -> int:
+    """Size of the largest matching, by trying every way to hand out the right nodes."""
+    places = [*range(right), *[-1] * len(edges)]
+    best = 0
+    for choice in permutations(places, len(edges)):
+        best = max(best, sum(node in edges[left] for left, node in enumerate(choice)))
+    return best
+
+
+def check(edges: list[list[int]], partners: list[int]) -> None:
+    assert len(partners) == len(edges)
+    used = [node for node in partners if node >= 0]
+    assert len(set(used)) == len(used)
+    assert all(node < 0 or node in edges[left] for left, node in enumerate(partners))
+
+
+def test_greed_would_lose_a_pair() -> None:
+    assert maximum_matching([[0, 1], [0]], 2) == [1, 0]
+
+
+def test_a_chain_of_moves() -> None:
+    # Each new one pushes all before it one further.
+    edges = [[0, 1], [0, 1, 2], [0, 1, 2, 3], [0]]
+    partners = maximum_matching(edges, 4)
+    check(edges, partners)
+    assert sorted(partners) == [0, 1, 2, 3]
+
+
+def test_nobody_to_pair_with() -> None:
+    assert maximum_matching([], 3) == []
+    assert maximum_matching([[], []], 0) == [-1, -1]
+    assert sorted(maximum_matching([[0], [0]], 1)) == [-1, 0]
+
+
+def test_a_long_path_needs_no_recursion() -> None:
+    size = 3000
+    edges = [[left, left + 1] for left in range(size)] + [[0]]
+    partners = maximum_matching(edges, size + 1)
+    check(edges, partners)
+    assert -1 not in partners
+
+
+@given(st.lists(st.lists(st.integers(0, 3), unique=True), max_size=4))
+def test_equals_brute_force(edges: list[list[int]]) -> None:
+    partners = maximum_matching(edges, 4)
+    check(edges, partners)
+    assert sum(node >= 0 for node in partners) == brute_force(edges, 4)
+
+
+@given(st.lists(st.lists(st.integers(0, 6), unique=True), max_size=8), st.randoms())
+def test_the_order_of_predictions_changes_nothing(edges: list[list[int]], random: object) -> None:
+    shuffled = sorted(edges, key=lambda _: random.random())  # type: ignore[attr-defined]
+    sizes = {sum(n >= 0 for n in maximum_matching(e, 7)) for e in (edges, shuffled)}
+    assert len(sizes) == 1
