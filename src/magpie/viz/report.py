@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 
-import magpie
 from magpie._io import atomic_stream
 from magpie.schema import Block, Document, Entity, Problem
 from magpie.schema._check import check_text
@@ -330,6 +329,6 @@ def _legend(summary: ReportSummary) -> list[Html]:
 
 
 def _foot() -> str:
-    made = element("footer", f"made by magpie {magpie.__version__}; nothing is loaded from outside")
+    made = element("footer", "made by magpie; nothing is loaded from outside")
     script = element("script", Html(_resource("report.js")))
     return f"</main>\n{made}\n{script}\n</body>\n</html>\n"
