@@ -216,7 +216,7 @@ def _read_file(path: Path, limits: ImageLimits, where: str) -> bytes:
             data = stream.read(limits.max_bytes + 1)
     except FileNotFoundError as error:
         raise _absent(where, "no such file") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _absent(where, f"cannot be read: {error}") from error
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(len(data), limits, where)

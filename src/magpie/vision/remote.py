@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -54,6 +55,8 @@ def fetch(url: str, limits: ImageLimits, *, allow_private: bool = False) -> byte
         raise _failed(where, str(error.reason)) from error
     except AccessError as error:
         raise error.at(where) from error
+    except MediaError:  # itself a ValueError, which the next clause means to translate
+        raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _failed(where, f"{type(error).__name__}: {error}") from error
 
@@ -128,15 +131,20 @@ def _opener(allow_private: bool) -> urllib.request.OpenerDirector:
             return self.do_open(Secure, request)
 
     class Redirects(urllib.request.HTTPRedirectHandler):
-        def redirect_request(
-            self, request: Any, stream: Any, code: int, message: str, headers: Any, new: str
-        ) -> urllib.request.Request | None:
-            if not new.lower().startswith(("http://", "https://")):
+        def http_error_302(
+            self, request: Any, stream: Any, code: int, message: str, headers: Any
+        ) -> Any:
+            target = urllib.parse.urljoin(request.full_url, headers.get("location", ""))
+            if not target.lower().startswith(("http://", "https://")):
+                stream.close()
                 raise AccessError(
-                    f"redirected to {new[:100]!r}, only http and https are fetched",
+                    f"redirected to {target[:100]!r}, only http and https are fetched",
                     code="access-remote",
+                    mend="Download the picture and give its path.",
                 )
-            return super().redirect_request(request, stream, code, message, headers, new)
+            return super().http_error_302(request, stream, code, message, headers)
+
+        http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     opener = urllib.request.OpenerDirector()
     for handler in (
