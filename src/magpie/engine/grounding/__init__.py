@@ -13,12 +13,14 @@ from magpie.engine.grounding.interface import (
     ground_document,
     load_media,
 )
+from magpie.engine.grounding.local import LocalGrounder
 
 __all__ = [
     "Grounder",
     "GroundingRequest",
     "GroundingResult",
     "LoadedMedia",
+    "LocalGrounder",
     "apply_grounding",
     "ground_document",
     "load_media",
