@@ -27,7 +27,7 @@ import magpie
 from magpie._io import dump_json, text_digest
 from magpie.engine.model import EMBEDDED, check_threads
 from magpie.engine.records import document_of, unreadable
-from magpie.engine.tagger import Tagger
+from magpie.engine.tagger import BUCKET, Tagger
 from magpie.errors import ConfigError, FormatError, MagpieError, SchemaError
 from magpie.schema import (
     Annotations,
@@ -72,8 +72,8 @@ class Extractor:
         root: folder that relative picture paths start from and that no path may leave.
         allow_remote: fetch pictures given as http(s) addresses.
         limits: bytes, pixels and seconds one picture may cost.
-        bucket: texts of like length that share one run of the model. 1 keeps each result
-            independent of its neighbours; more is somewhat faster (docs/extract.md, "Speed").
+        bucket: texts of like length that share one run of the model. It changes no result of the
+            embedded model; 1 is for models with dynamically quantised activations.
 
     Raises:
         ModelError: the model is absent, damaged or of another version.
@@ -92,7 +92,7 @@ class Extractor:
         root: str | os.PathLike[str] | None = None,
         allow_remote: bool = False,
         limits: ImageLimits | None = None,
-        bucket: int = 1,
+        bucket: int = BUCKET,
     ) -> None:
         for name, value in (("max_chars", max_chars), ("bucket", bucket)):
             if isinstance(value, bool) or value < 1:
@@ -104,7 +104,7 @@ class Extractor:
         self._lock = threading.Lock()
         self._tagger = Tagger(model, bucket=bucket)
         config = self._tagger.config
-        settings = {"model": config.digest, "ground": self._ground_name(), "bucket": bucket}
+        settings = {"model": config.digest, "ground": self._ground_name()}
         self.provenance = Provenance(
             method=METHOD,
             version=f"{magpie.__version__}+model.{config.version or config.digest[:8]}",

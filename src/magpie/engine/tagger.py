@@ -2,10 +2,10 @@
 
 Shape letters: B texts, T pieces, W words, L labels, F fine types.
 
-The int8 model quantises its activations with one range per run, so texts that share a run change
-each other's scores in the third decimal and, rarely, an entity. ``bucket=1``, the default, runs
-every text on its own: its result depends on nothing else. A greater ``bucket`` runs texts of like
-length together.
+Texts of like length share a run of the model. The embedded model quantises its activations with
+ranges fixed at export, so its scores do not depend on who shares the run, to the last bit (a test
+holds it to that). A model with dynamic quantisation takes one range per run; ``bucket=1`` then
+keeps every result independent of its neighbours.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from magpie.engine.model import (
 )
 from magpie.engine.windows import Window, cut, plan
 
-__all__ = ["Mention", "Tagger"]
+__all__ = ["BUCKET", "Mention", "Tagger"]
 
 #: scores are rounded to this many decimals: what lies below is noise of the arithmetic
 DECIMALS = 4
+#: texts that share a run; more gains nothing and costs memory (benchmarks/throughput.py)
+BUCKET = 8
 #: words remembered by the featuriser, a few megabytes
 _REMEMBER = 20_000
 #: cells of the arrays that are decoded together, so that a very long text comes alone
@@ -75,13 +77,13 @@ class Tagger:
 
     Args:
         model: ``"embedded"`` or a folder with ``model.onnx``, ``tokenizer.json``, ``config.json``.
-        bucket: texts of like length that share one run; see the module's notes.
+        bucket: texts of like length that share one run at most; see the module's notes.
 
     Raises:
         ModelError: a file is absent, damaged or of another version.
     """
 
-    def __init__(self, model: str | os.PathLike[str] = EMBEDDED, *, bucket: int = 1) -> None:
+    def __init__(self, model: str | os.PathLike[str] = EMBEDDED, *, bucket: int = BUCKET) -> None:
         folder = model_folder(model)
         self.config = load_config(folder)
         self.bucket = bucket

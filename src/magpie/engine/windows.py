@@ -47,9 +47,10 @@ def plan(lengths: Sequence[int], max_pieces: int, *, overlap: float = 0.5) -> li
         spans.append((start, end))
         if end == count:
             break
-        # Step back over the overlap, but always forward from this window's start.
+        # Step back over the overlap, but forward from this window, and with room for a new word.
         back, start_next = 0, end
-        while start_next - 1 > start and back + lengths[start_next - 1] <= room * overlap:
+        most = min(room * overlap, room - lengths[end])
+        while start_next - 1 > start and back + lengths[start_next - 1] <= most:
             start_next -= 1
             back += lengths[start_next]
         start = start_next
