@@ -1,0 +1,183 @@
+"""Protocols: the registry, what each one counts, and what its report says."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from magpie.errors import ComparisonError, ConfigError, NotFoundError
+from magpie.metrics import DEFAULTS, PROTOCOLS, check_comparable, protocol, score
+from magpie.metrics.counts import Counts
+from magpie.metrics.items import Item, Scored
+
+
+def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
+    """A document from (start, end, type) or (start, end, type, fine type, orphan)."""
+    items = tuple(
+        Item(
+            "x" * (end - start), start, end, kind, *(rest[:1] or [None]), orphan=rest[1:] == [True]
+        )
+        for start, end, kind, *rest in entities
+    )
+    return Scored(id, items, **fields)
+
+
+def test_the_registry() -> None:
+    assert {name: (p.task, p.parts) for name, p in PROTOCOLS.items()} == {
+        "ner-span-conll@1": ("ner", ("mner",)),
+        "ner-span-strict@1": ("ner", ("mner",)),
+        "gmner-iou50@1": ("gmner", ("gmner", "mner", "eeg")),
+    }
+    assert {task: PROTOCOLS[name].task for task, name in DEFAULTS.items()} == {
+        "ner": "ner",
+        "gmner": "gmner",
+    }
+    assert all(name == p.name and p.summary for name, p in PROTOCOLS.items())
+
+
+def test_an_unknown_protocol_names_the_nearest() -> None:
+    with pytest.raises(NotFoundError, match="no protocol 'ner-span-conl@1'") as caught:
+        protocol("ner-span-conl@1")
+    assert "ner-span-conll@1" in caught.value.mend
+    with pytest.raises(NotFoundError) as caught:
+        protocol("!")
+    assert all(name in caught.value.mend for name in PROTOCOLS)
+
+
+GOLD = [
+    doc("1", (0, 3, "PER"), (5, 9, "LOC")),
+    doc("2", (0, 4, "ORG", None, True), (6, 8, "PER")),
+    doc("3"),
+]
+PREDICTED = [
+    doc("1", (0, 3, "PER"), (5, 8, "LOC")),
+    doc("2", (0, 4, "ORG"), (6, 8, "LOC")),
+    doc("3", (1, 2, "PER")),
+]
+
+
+def test_lenient_counts_orphans() -> None:
+    report = score(GOLD, PREDICTED)
+    assert report.protocol == "ner-span-conll@1"
+    assert report.main.micro == Counts(gold=4, predicted=5, correct=2)
+    assert dict(report.main.per_type) == {
+        "LOC": Counts(1, 2, 0),
+        "ORG": Counts(1, 1, 1),
+        "PER": Counts(2, 2, 1),
+    }
+
+
+def test_strict_leaves_orphans_out() -> None:
+    report = score(GOLD, PREDICTED, "ner-span-strict@1")
+    assert report.main.micro == Counts(gold=3, predicted=5, correct=1)
+    assert report.main.per_type["ORG"] == Counts(0, 1, 0)
+    # A tagger's own orphan is none either.
+    orphaned = [doc("1"), doc("2", (6, 8, "PER", None, True)), doc("3")]
+    assert score(GOLD, orphaned, "ner-span-strict@1").main.micro == Counts(3, 0, 0)
+    assert score(GOLD, orphaned).main.micro == Counts(4, 1, 1)
+
+
+def test_one_span_may_be_right_once() -> None:
+    doubled = [doc("1", (0, 3, "PER"), (0, 3, "PER"))]
+    assert score([doc("1", (0, 3, "PER"))], doubled).main.micro == Counts(1, 2, 1)
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [("MISC", "OTHER"), ("OTHER", "MISC")])
+def test_misc_and_other_are_one_type_under_the_golds_name(mine: str, theirs: str) -> None:
+    report = score([doc("1", (0, 3, mine))], [doc("1", (0, 3, theirs))])
+    assert dict(report.main.per_type) == {mine: Counts(1, 1, 1)}
+
+
+def test_fine_types() -> None:
+    gold = [doc("1", (0, 3, "PER", "artist"), (5, 9, "LOC", "city"))]
+    predicted = [doc("1", (0, 3, "PER", "actor"), (5, 9, "LOC"))]
+    assert score(gold, predicted).main.micro == Counts(2, 2, 2)
+    fine = score(gold, predicted, level="fine_type")
+    assert dict(fine.main.per_type) == {
+        "actor": Counts(0, 1, 0),
+        "artist": Counts(1, 0, 0),
+        "city": Counts(1, 0, 0),
+        "none": Counts(0, 1, 0),
+    }
+    assert fine.level == "fine_type"
+
+
+@pytest.mark.parametrize("options", [{"mode": "riveg"}, {"inclusive": True}])
+def test_options_about_boxes_need_a_protocol_about_boxes(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="looks at no boxes"):
+        score(GOLD, PREDICTED, **options)
+
+
+def test_the_legacy_scorer_belongs_to_its_mode() -> None:
+    with pytest.raises(ConfigError, match="legacy_train_scorer"):
+        score(GOLD, PREDICTED, "gmner-iou50@1", legacy_train_scorer=True)
+
+
+def test_missing_and_failed_documents() -> None:
+    with pytest.raises(ComparisonError):
+        score(GOLD, PREDICTED[:2])
+    report = score(GOLD, PREDICTED[:1], allow_missing=True)
+    assert report.main.micro == Counts(4, 2, 1)
+    failed = [PREDICTED[0], doc("2", (0, 4, "ORG"), failed=True), doc("3")]
+    report = score(GOLD, failed)
+    assert report.main.micro == Counts(4, 2, 1)
+    assert (report.failed, report.documents) == (1, 3)
+
+
+def test_json_of_one_score() -> None:
+    gold = [doc("1", (0, 3, "PER"), source="fieldnotes@1:test")]
+    body = score(gold, [doc("1", (0, 3, "PER"))]).to_dict()
+    right = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "gold": 1, "predicted": 1, "correct": 1}
+    assert body["protocol"] == "ner-span-conll@1"
+    assert body["micro"] == right
+    assert body["per_type"] == {"PER": right}
+    assert body["sources"] == ["fieldnotes@1:test"]
+    assert (body["task"], body["level"], body["documents"], body["failed"]) == ("ner", "type", 1, 0)
+    assert "parts" not in body
+
+
+def test_json_of_three_scores() -> None:
+    body = score(GOLD, PREDICTED, "gmner-iou50@1", inclusive=True).to_dict()
+    assert list(body["parts"]) == ["gmner", "mner", "eeg"]
+    assert body["micro"] == body["parts"]["gmner"]["micro"]
+    assert body["parts"]["eeg"]["micro"]["correct"] == 3
+    assert body["options"] == {"inclusive": True}
+
+
+def test_intervals_hold_the_score() -> None:
+    gold = [doc(str(n), (0, 3, "PER")) for n in range(40)]
+    predicted = [doc(str(n), (0, 3, "PER" if n % 4 else "LOC")) for n in range(40)]
+    body = score(gold, predicted, bootstrap=300).to_dict()
+    low, high = body["f1_interval_95"]
+    assert 0.5 < low < body["micro"]["f1"] == 0.75 < high < 1.0
+    assert body == score(gold, predicted, bootstrap=300).to_dict()
+    assert "f1_interval_95" not in score(gold, predicted).to_dict()
+
+
+def test_the_table_shows_percentages_and_failures() -> None:
+    failed = [PREDICTED[0], doc("2", failed=True), doc("3")]
+    console = Console(file=StringIO(), width=120)
+    console.print(score(GOLD, failed, "gmner-iou50@1", bootstrap=20))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "gmner-iou50@1" in shown
+    assert "3 documents, 1 of them failed and count as empty" in shown
+    assert all(part in shown for part in ("gmner", "mner", "eeg"))
+    assert "50.00" in shown  # precision: one of two
+    assert "25.00" in shown  # recall: one of four
+    assert "33.33 [" in shown
+
+
+def test_results_are_comparable_or_refused() -> None:
+    lenient = score(GOLD, PREDICTED)
+    check_comparable(lenient, score(GOLD, GOLD))
+    with pytest.raises(ComparisonError, match="differ in protocol") as caught:
+        check_comparable(lenient, score(GOLD, PREDICTED, "ner-span-strict@1"))
+    assert caught.value.code == "compare-protocol"
+    with pytest.raises(ComparisonError, match="differ in documents"):
+        check_comparable(lenient, score(GOLD[:2], PREDICTED[:2]))
+    boxes = score(GOLD, PREDICTED, "gmner-iou50@1")
+    with pytest.raises(ComparisonError, match="differ in options"):
+        check_comparable(boxes, score(GOLD, PREDICTED, "gmner-iou50@1", mode="riveg"))
