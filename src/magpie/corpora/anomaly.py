@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from magpie.errors import FormatError, MagpieError
+from magpie.errors import MagpieError
 
 __all__ = ["KINDS", "Anomaly", "Report", "ignore"]
 
@@ -73,5 +73,5 @@ def ignore(anomaly: Anomaly) -> None:
         error = anomaly.error
         if not error.mend:
             mend = "Pass on_problem= to set such records aside and go on."
-            error = FormatError(error.message, code=error.code, where=error.where, mend=mend)
+            error = type(error)(error.message, code=error.code, where=error.where, mend=mend)
         raise error

@@ -173,10 +173,6 @@ class _Parser:
         """``#`` is also a word of its own in tweets: a row with a tag is no comment."""
         if not self.layout.comments or not text.startswith("#"):
             return False
-        if "\t" in text:
-            return text.startswith(("#\t", "# ")) and self.columns not in (
-                None,
-                len(text.rstrip("\t ").split("\t")),
-            )
-        row = text.split()
-        return self.columns not in (None, len(row)) or not _TAG.match(row[-1])
+        row = text.split("\t") if "\t" in text else text.split()
+        width = self.columns not in (None, len(row))
+        return width or not any(_TAG.match(cell) for cell in row[1:])

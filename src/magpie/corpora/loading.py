@@ -64,4 +64,5 @@ def load(
     )
     reader = corpus(name)
     where = resolve_root(root)
-    return reader.read(reader.card.split_name(split), where, options, on_problem or ignore)
+    report = ignore if on_problem is None else on_problem
+    return reader.read(reader.card.split_name(split), where, options, report)
