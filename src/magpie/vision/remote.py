@@ -131,18 +131,16 @@ def _opener(allow_private: bool) -> urllib.request.OpenerDirector:
             return self.do_open(Secure, request)
 
     class Redirects(urllib.request.HTTPRedirectHandler):
-        def http_error_302(
-            self, request: Any, stream: Any, code: int, message: str, headers: Any
-        ) -> Any:
-            target = urllib.parse.urljoin(request.full_url, headers.get("location", ""))
+        def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+            target = urllib.parse.urljoin(req.full_url, headers.get("location", ""))
             if not target.lower().startswith(("http://", "https://")):
-                stream.close()
+                fp.close()
                 raise AccessError(
                     f"redirected to {target[:100]!r}, only http and https are fetched",
                     code="access-remote",
                     mend="Download the picture and give its path.",
                 )
-            return super().http_error_302(request, stream, code, message, headers)
+            return super().http_error_302(req, fp, code, msg, headers)
 
         http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 

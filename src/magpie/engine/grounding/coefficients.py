@@ -34,6 +34,7 @@ class Coefficients:
         face: logistic weights over :data:`~magpie.engine.grounding.people.FACE_FEATURES`.
         body: how far a person extends around a face, in widths of the face.
         person_right: how often a box grown from a face covers the person with an IoU above 0.5.
+        whole_right: how often a person found as a whole does.
         lettering_right: type -> the same for the box of lettering that spells the mention.
         prior: the scene where nobody looked for people or lettering.
         missed_person: probability that somebody shows although no face was found.
@@ -46,6 +47,7 @@ class Coefficients:
     face: Numbers
     body: Numbers
     person_right: float
+    whole_right: float
     lettering_right: Numbers
     prior: Scene
     missed_person: float
@@ -79,6 +81,7 @@ class Coefficients:
                 face={name: value["face"][name] for name in FACE_FEATURES},
                 body={name: value["body"][name] for name in ("up", "side", "down")},
                 person_right=measured["person_right"],
+                whole_right=measured["whole_right"],
                 lettering_right={kind: assumed["lettering_right"][kind] for kind in TYPES},
                 prior=Scene(**measured["prior"]),
                 missed_person=measured["missed_person"],

@@ -69,8 +69,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
+    """Somebody in the picture; ``right`` is how probably the box is that of the whole person."""
+
     box: Corners
     score: float
+    right: float
     why: str
 
 
@@ -88,10 +91,13 @@ def _people_of(picture: PictureEvidence, coefficients: Coefficients) -> list[_Pe
             height=picture.height,
         )
         if area(body) > 0:
-            people.append(_Person(body, face.score, f"face {face.score:.2f}"))
+            people.append(
+                _Person(body, face.score, coefficients.person_right, f"face {face.score:.2f}")
+            )
     for person in sorted(picture.persons or (), key=lambda item: (-item.score, item.box)):
         if all(intersection_over_union(person.box, known.box) < 0.3 for known in people):
-            people.append(_Person(person.box, person.score, f"person {person.score:.2f}"))
+            why = f"person {person.score:.2f}"
+            people.append(_Person(person.box, person.score, coefficients.whole_right, why))
     return people
 
 
@@ -165,7 +171,7 @@ def link_mentions(
     for index, picture in enumerate(pictures):
         column = [row[index] for row in views]
         people = _people_of(picture, coefficients)
-        _offer_people(options, mentions, column, picture, people, coefficients)
+        _offer_people(options, mentions, column, picture, people)
         for i, mention in enumerate(mentions):
             options[i] += _offer_lettering(mention, column[i], picture, coefficients)
         if guess:
@@ -189,7 +195,6 @@ def _offer_people(
     views: Sequence[_View],
     picture: PictureEvidence,
     people: Sequence[_Person],
-    coefficients: Coefficients,
 ) -> None:
     """Gives each person in the picture to at most one mention, the most visible mention first."""
     free = list(people)
@@ -203,7 +208,7 @@ def _offer_people(
         chosen = max(free, key=lambda person: (weights[person], _leftmost(person)))
         free.remove(chosen)
         share = weights[chosen] / sum(weights.values())
-        score = views[i].visible * share * coefficients.person_right
+        score = views[i].visible * share * chosen.right
         why = (chosen.why, f"name read: {read.text}") if read else (chosen.why,)
         options[i].append(Link(picture.media, chosen.box, "person", round(score, 4), why))
 

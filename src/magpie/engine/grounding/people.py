@@ -188,13 +188,14 @@ class PersonFinder:
         )
         boxes: list[Corners] = []
         scores: list[float] = []
-        for (x, y, w, h), weight in zip(rects, _flat(weights), strict=True):
+        for rect, weight in zip(rects, _flat(weights), strict=True):
+            x, y, w, h = (float(value) for value in rect)
             if weight < self.min_score:
                 continue
             # The window has a rim of about an eighth on each side around the person.
             box = (x + w / 8, y + h / 16, x + w - w / 8, y + h - h / 16)
             boxes.append(scale.to_original(clip(box, width, height)))
-            scores.append(round(_logistic(2.0 * (float(weight) - 0.5)), 4))
+            scores.append(round(_logistic(2.0 * (weight - 0.5)), 4))
         return [Detection(boxes[i], scores[i]) for i in suppress(boxes, scores)]
 
     def _descriptor(self) -> Any:

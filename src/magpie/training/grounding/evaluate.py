@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from magpie.engine.grounding.coefficients import Coefficients, load_coefficients
-from magpie.engine.grounding.features import describe, read_caption
+from magpie.engine.grounding.features import Mention, describe, mentions_of, read_caption
 from magpie.engine.grounding.geometry import Corners, area, intersection_over_union
-from magpie.engine.grounding.interface import GroundingRequest
 from magpie.engine.grounding.local import LocalGrounder
+from magpie.engine.grounding.matcher import PictureEvidence, link_mentions
 from magpie.engine.grounding.people import FaceFinder, PersonFinder
-from magpie.schema import ContextText, Document
 from magpie.training.grounding.data import (
     Case,
     cases,
@@ -140,39 +139,21 @@ def seen(data: Path) -> dict[str, Any]:
     """Every tweet of FMNERG whose picture lies here, by split and for each setting."""
     captions = published_captions(data)
     pictures = tweet_pictures(data)
-    settings = {
-        "local": (LocalGrounder(threads=1), False),
-        "local, caption": (LocalGrounder(threads=1), True),
-        "local, guess off": (LocalGrounder(threads=1, guess=False), False),
-        "local, no lettering": (LocalGrounder(threads=1, ocr=False), False),
-        "local, no faces or people": (LocalGrounder(threads=1, faces=False, people=False), False),
-    }
-    names = ["all absent", "whole picture for PER", *settings]
+    grounder = LocalGrounder(threads=1)
     right: dict[str, dict[str, list[int]]] = {}
     items = []
     for split in ("train", "dev", "test"):
         for document in documents(data, split):
             if document.id not in pictures or not document.entities:
                 continue
-            image = load_image(pictures[document.id])
             gold = [[box.xyxy for box in entity.boxes] for entity in document.entities]
-            answers: dict[str, list[Corners | None]] = {
-                "all absent": [None] * len(gold),
-                "whole picture for PER": [
-                    (0.0, 0.0, float(image.width), float(image.height))
-                    if entity.type == "PER"
-                    else None
-                    for entity in document.entities
-                ],
-            }
-            for name, (grounder, with_caption) in settings.items():
-                given = _with_caption(document, captions if with_caption else {})
-                result = grounder.ground(GroundingRequest(given, {"m0": image}))
-                answers[name] = [_first(grounding.regions) for grounding in result.groundings]
-            for name in names:
-                marks = [
-                    correct(box, boxes) for box, boxes in zip(answers[name], gold, strict=True)
-                ]
+            image = load_image(pictures[document.id])
+            found = grounder.look(document, document.media[0], image, [])
+            answers = _answers(
+                mentions_of(document), found, captions.get(document.id, ()), grounder.coefficients
+            )
+            for name, boxes in answers.items():
+                marks = [correct(box, known) for box, known in zip(boxes, gold, strict=True)]
                 for part in (split, "all", "with boxes" if any(gold) else "without boxes"):
                     tally = right.setdefault(part, {}).setdefault(name, [0, 0])
                     tally[0] += sum(marks)
@@ -188,16 +169,29 @@ def seen(data: Path) -> dict[str, Any]:
     }
 
 
-def _first(regions: Sequence[Any]) -> Corners | None:
-    return regions[0].box.xyxy if regions else None
+def _answers(
+    mentions: list[Mention],
+    found: PictureEvidence,
+    captions: tuple[str, ...],
+    coefficients: Coefficients,
+) -> dict[str, list[Corners | None]]:
+    """What each setting says of one tweet, from one run of the detectors."""
 
+    def linked(evidence: PictureEvidence, **options: bool) -> list[Corners | None]:
+        links = link_mentions(mentions, [evidence], coefficients, **options)
+        return [link.box if link else None for link in links]
 
-def _with_caption(document: Document, captions: dict[str, tuple[str, ...]]) -> Document:
-    texts = tuple(
-        ContextText(kind="caption", text=text, source="blip2")
-        for text in captions.get(document.id, ())
-    )
-    return dataclasses.replace(document, context=(*document.context, *texts))
+    whole_picture = (0.0, 0.0, float(found.width), float(found.height))
+    change = dataclasses.replace
+    return {
+        "all absent": [None for _ in mentions],
+        "whole picture for PER": [whole_picture if m.type == "PER" else None for m in mentions],
+        "local": linked(found),
+        "local, caption": linked(change(found, captions=captions)),
+        "local, guess off": linked(found, guess=False),
+        "local, no lettering": linked(change(found, lines=None)),
+        "local, no faces or people": linked(change(found, faces=None, persons=None)),
+    }
 
 
 def second_annotation(data: Path, coefficients: Coefficients) -> dict[str, Any]:

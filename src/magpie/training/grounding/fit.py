@@ -222,6 +222,16 @@ def missed_person(photos: Sequence[Photo], face: Mapping[str, float], base: floa
     return round(base * missed / (base * missed + 1.0 - base), 4)
 
 
+def whole_right(photos: Sequence[Photo]) -> float:
+    """Share of the people found as a whole whose box is right; one of each is added as a prior."""
+    found = [(item.box, photo.people) for photo in photos for item in photo.whole]
+    right = sum(
+        any(intersection_over_union(box, person.box) > 0.5 for person in people)
+        for box, people in found
+    )
+    return round((right + 1) / (len(found) + 2), 4)
+
+
 def fit(data: Path) -> dict[str, Any]:
     """Everything, as it stands in ``matcher.json``."""
     captions = published_captions(data)
@@ -238,7 +248,7 @@ def fit(data: Path) -> dict[str, Any]:
         "fitted_on": {
             "visible, usual, usual_place, prior": f"fmnerg@1.0 train: {len(found)} entities, "
             "GMNER 2.0 boxes, BLIP-2 captions",
-            "face, body, person_right, missed_person": "tiny_coco: 100 photographs",
+            "face, body, person_right, whole_right, missed_person": "tiny_coco: 100 photographs",
         },
         "visible": visible,
         "usual": usual,
@@ -247,6 +257,7 @@ def fit(data: Path) -> dict[str, Any]:
         "body": body,
         "measured": {
             "person_right": right,
+            "whole_right": whole_right(photos),
             "prior": {
                 "person": prior.person,
                 "people": prior.people,
