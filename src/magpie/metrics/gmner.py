@@ -19,6 +19,7 @@ Public evaluators of the field differ (docs/scorers.md); their counting is repro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
@@ -112,6 +113,8 @@ def score_part(
         predicted = list({(item.start, item.end): item for item in predicted}.values())
     if mode == "fmnerg":
         return _collapsed(part, gold, predicted, type_of)
+    if part == "mner" and mode is None:
+        return _same_place(gold, predicted, type_of)
     if mode == "riveg":
         matches = _greedy(part, gold, predicted, type_of)
     else:
@@ -124,6 +127,19 @@ def score_part(
         if partner >= 0:
             _add(counts, type_of(gold[partner]), Counts(correct=1))
     return counts
+
+
+def _same_place(
+    gold: Sequence[Item], predicted: Sequence[Item], type_of: TypeOf
+) -> dict[str, Counts]:
+    """MNER by our definition: where equal keys are all that matters, no matching is needed."""
+    wanted = Counter((type_of(item), item.start, item.end) for item in gold)
+    found = Counter((type_of(item), item.start, item.end) for item in predicted)
+    table: dict[str, list[int]] = {}
+    for column, keys in enumerate((wanted, found, wanted & found)):
+        for (kind, _, _), number in keys.items():
+            table.setdefault(kind, [0, 0, 0])[column] += number
+    return {kind: Counts(*row) for kind, row in table.items()}
 
 
 def _add(counts: dict[str, Counts], kind: str, more: Counts) -> None:

@@ -10,9 +10,10 @@ Everything is counted on arrays: a whole test split takes some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from magpie.errors import ComparisonError, ConfigError, FormatError
@@ -93,23 +94,34 @@ def score_tags(
         return {}
     import numpy as np
 
-    table = _table(gold, predicted, special, ignore, raw=scheme == "seqeval")
-    gold_codes, predicted_codes = table.encode(gold), table.encode(predicted)
-    scored = ~np.isin(gold_codes, [table.codes[tag] for tag in ignore if tag in table.codes])
+    # Numbers are given out as tags come up, so that one pass over the tags is enough.
+    codes: defaultdict[str, int] = defaultdict(count().__next__)
+    outside = codes["O"]
+    gold_codes, predicted_codes = (
+        np.fromiter(map(codes.__getitem__, chain.from_iterable(side)), np.int64, sum(lengths))
+        for side in (gold, predicted)
+    )
+    try:
+        table = _table(codes, special, ignore, raw=scheme == "seqeval")
+    except FormatError as error:
+        raise _located(error, gold, predicted, ignore) from None
+    scored = ~np.isin(gold_codes, [codes[tag] for tag in ignore if tag in codes])
     # Where each sentence ends once the positions that are not scored are gone.
     ends = np.concatenate([[0], np.cumsum(scored)])[np.cumsum(lengths)]
     if sentences == "concatenated":
         ends = ends[-1:]
 
     def chunks(codes: Integers, rule: TagScheme) -> tuple[Integers, Integers]:
-        codes = np.insert(codes[scored], ends, table.codes["O"])
+        codes = np.insert(codes[scored], ends, outside)
         return _chunks(table.prefixes[codes], table.kinds[codes], len(table.names), rule)
 
     gold_keys, gold_kinds = chunks(gold_codes, scheme)
     predicted_keys, predicted_kinds = chunks(
         predicted_codes, "lenient" if scheme == "spans" else scheme
     )
-    found = np.isin(gold_keys, predicted_keys, assume_unique=True)
+    # Both stand in ascending order, because chunks do.
+    place = np.searchsorted(predicted_keys, gold_keys)
+    found = np.append(predicted_keys, -1)[place] == gold_keys
     size = len(table.names)
     columns = [
         np.bincount(kinds, minlength=size).tolist()
@@ -151,55 +163,34 @@ _PREFIXES = {"O": _OUTSIDE, "B": _BEGIN, "I": _INSIDE, "E": _END, "S": _SINGLE}
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Tags as numbers: ``codes`` of the tags; by code their prefix and the index of their type."""
+    """By the number of a tag its prefix and the index of its type among ``names``."""
 
-    codes: dict[str, int]
     prefixes: Integers
     kinds: Integers
     names: list[str]
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> Integers:
-        """The codes of all tags, the sentences one after another."""
-        import numpy as np
 
-        flat = chain.from_iterable(sentences)
-        return np.fromiter(map(self.codes.__getitem__, flat), dtype=np.int64)
-
-
-def _table(
-    gold: Sequence[Sequence[str]],
-    predicted: Sequence[Sequence[str]],
-    special: Special,
-    ignore: Collection[str],
-    *,
-    raw: bool,
-) -> _Table:
+def _table(tags: Iterable[str], special: Special, ignore: Collection[str], *, raw: bool) -> _Table:
     import numpy as np
 
-    tags = sorted({"O"}.union(*gold, *predicted))
-    parts = []
-    for tag in tags:
-        try:
-            if tag in SPECIAL_TAGS:
-                parts.append(_special(tag, special, raw=raw))
-            else:
-                prefix, kind = split_tag(tag, 0)
-                parts.append((_PREFIXES[prefix], kind or ("_" if raw else "")))
-        except FormatError:
-            if tag not in ignore:
-                raise _located(tag, gold, predicted) from None
-            parts.append(_special(tag, special, raw=raw))
+    parts = [_parts(tag, special, ignore, raw=raw) for tag in tags]
     names = sorted({kind for _, kind in parts})
     return _Table(
-        codes={tag: code for code, tag in enumerate(tags)},
         prefixes=np.array([prefix for prefix, _ in parts], dtype=np.int64),
         kinds=np.array([names.index(kind) for _, kind in parts], dtype=np.int64),
         names=names,
     )
 
 
-def _special(tag: str, special: Special, *, raw: bool) -> tuple[int, str]:
-    """Prefix and type of a tag that is no BIOES tag."""
+def _parts(tag: str, special: Special, ignore: Collection[str], *, raw: bool) -> tuple[int, str]:
+    """Prefix and type of a tag; ``raw`` as seqeval cuts it."""
+    try:
+        if tag not in SPECIAL_TAGS:
+            prefix, kind = split_tag(tag, 0)
+            return (_PREFIXES[prefix], kind or ("_" if raw else ""))
+    except FormatError:
+        if tag not in ignore:
+            raise
     if special == "outside":
         return (_OUTSIDE, "_" if raw else "")
     if not raw:
@@ -208,21 +199,27 @@ def _special(tag: str, special: Special, *, raw: bool) -> tuple[int, str]:
 
 
 def _located(
-    tag: str, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    error: FormatError,
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    ignore: Collection[str],
 ) -> FormatError:
+    """The error again, with the place where its tag first stands."""
     for name, tags in (("gold", gold), ("predicted", predicted)):
         for number, sentence in enumerate(tags):
-            if tag in sentence:
+            for index, tag in enumerate(sentence):
+                if tag in SPECIAL_TAGS or tag in ignore:
+                    continue
                 try:
-                    split_tag(tag, list(sentence).index(tag))
-                except FormatError as error:
+                    split_tag(tag, index)
+                except FormatError as found:
                     return FormatError(
-                        error.message,
-                        code=error.code,
-                        mend=error.mend,
+                        found.message,
+                        code=found.code,
+                        mend=found.mend,
                         where=f"{name} sentence {number}",
                     )
-    raise AssertionError(tag)
+    return error
 
 
 def _chunks(

@@ -103,7 +103,7 @@ def tile(words: Sequence[Range], spans: Sequence[Range]) -> list[Range]:
         [(0, 3), (3, 5), (6, 8)]
     """
     cuts = sorted({place for span in spans for place in span})
-    pieces = []
+    pieces: list[Range] = []
     for start, end in words:
         inside = cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]
         pieces.extend(pairwise([start, *inside, end]))
