@@ -22,6 +22,8 @@ SENTENCES = [
     "SO PROUD OF MANCHESTER UNITED",
     "New York , Tokyo and São Paulo are on my list , says María García",
 ]
+#: says nothing of anybody
+WALK = "and then we walked home slowly and talked about the weather for a while ."
 TEXTS = [sentence.split() for sentence in SENTENCES]
 
 
@@ -98,7 +100,7 @@ def test_threads_share_one_tagger(tagger: Tagger) -> None:
 
 
 def test_long_text_finds_what_short_texts_find(tagger: Tagger) -> None:
-    filler = "and then we walked home slowly and talked about the weather for a while .".split()
+    filler = WALK.split()
     sentence = TEXTS[0]
     words: list[str] = []
     places = []
@@ -114,7 +116,7 @@ def test_long_text_finds_what_short_texts_find(tagger: Tagger) -> None:
 
 
 def test_score_does_not_jump_at_the_length_limit(tagger: Tagger) -> None:
-    filler = "the weather is nice today and we are happy about that , are we not ?".split()
+    filler = WALK.split()
     words = TEXTS[0] + filler * 12
     first = [mention for mention in tagger([words])[0] if mention.end <= len(TEXTS[0])]
     assert [(m.start, m.end, m.type) for m in first] == [

@@ -48,10 +48,12 @@ def looks_like_path(argument: str) -> bool:
     """
     if argument == "-":
         return True
+    if "\0" in argument:
+        return False
     try:
         if argument and Path(argument).exists():
             return True
-    except (OSError, ValueError):  # too long, or holding a NUL: certainly a text
+    except OSError:  # longer than any path: certainly a text
         return False
     return len(argument.split()) == 1 and Path(argument).suffix.lower() in _FILE_LIKE
 
