@@ -1,0 +1,120 @@
+"""`magpie score`: JSON for scripts, a table for people, errors with exit code 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from magpie.cli.app import app
+from magpie.schema import Annotations, Document, Entity, Span
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["score", *map(str, arguments)])
+
+
+def flat(id: str, *entities: tuple[int, int, str]) -> dict[str, Any]:
+    return {"id": id, "entities": [{"start": a, "end": b, "type": t} for a, b, t in entities]}
+
+
+def write(path: Path, *lines: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Two gold posts with three entities, of which two are found and one is invented."""
+    entities = tuple(
+        Entity(id=f"e{n}", span=Span("b0", a, b), type=t)
+        for n, (a, b, t) in enumerate([(4, 7, "PER"), (11, 16, "LOC")])
+    )
+    full = Document.from_text("Met Ada in Porto", id="1").with_annotations(
+        Annotations(entities=entities)
+    )
+    gold = tmp_path / "gold.jsonl"
+    write(gold, json.loads(full.to_json()), flat("2", (0, 4, "ORG")))
+    predicted = write(
+        tmp_path / "predicted.jsonl",
+        flat("2", (0, 4, "ORG"), (6, 9, "PER")),
+        flat("1", (4, 7, "PER")),
+    )
+    return gold, predicted
+
+
+RATIO = pytest.approx(2 / 3)
+MICRO = {"precision": RATIO, "recall": RATIO, "f1": RATIO, "gold": 3, "predicted": 3, "correct": 2}
+
+
+def test_json(files: tuple[Path, Path]) -> None:
+    result = run(*files, "--task", "ner", "--protocol", "ner-span-conll@1", "--json")
+    assert result.exit_code == 0
+    body = json.loads(result.stdout)
+    assert body["protocol"] == "ner-span-conll@1"
+    assert body["micro"] == MICRO
+    assert {
+        kind: (c["gold"], c["predicted"], c["correct"]) for kind, c in body["per_type"].items()
+    } == {
+        "LOC": (1, 0, 0),
+        "ORG": (1, 1, 1),
+        "PER": (1, 2, 1),
+    }
+
+
+def test_grounded_scores_stand_together(files: tuple[Path, Path]) -> None:
+    body = json.loads(run(*files, "--task", "gmner", "--json", "--bootstrap", "20").stdout)
+    assert body["protocol"] == "gmner-iou50@1"
+    assert set(body["parts"]) == {"gmner", "mner", "eeg"}
+    assert body["micro"] == body["parts"]["gmner"]["micro"] == MICRO
+    low, high = body["f1_interval_95"]
+    assert 0 <= low <= 2 / 3 <= high <= 1
+
+
+def test_modes_are_named_in_the_result(files: tuple[Path, Path]) -> None:
+    result = run(*files, "--task", "gmner", "--mode", "riveg", "--iou-inclusive", "--json")
+    assert json.loads(result.stdout)["options"] == {"inclusive": True, "mode": "riveg"}
+
+
+def test_the_table(files: tuple[Path, Path]) -> None:
+    result = run(*files)
+    assert result.exit_code == 0
+    assert "ner-span-conll@1" in result.stdout
+    assert "66.67" in result.stdout
+    assert "2 documents" in result.stdout
+
+
+def test_documents_that_do_not_match(files: tuple[Path, Path], tmp_path: Path) -> None:
+    short = write(tmp_path / "short.jsonl", flat("1", (4, 7, "PER")))
+    result = run(files[0], short, "--json")
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert error["code"] == "compare-alignment"
+    assert "'2'" in error["message"]
+    body = json.loads(run(files[0], short, "--json", "--allow-missing").stdout)
+    assert (body["micro"]["gold"], body["micro"]["predicted"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--protocol", "ner-span@9"], "not-found"),
+        (["--task", "gmner", "--protocol", "ner-span-conll@1"], "config-value"),
+        (["--mode", "riveg"], "config-value"),
+    ],
+)
+def test_bad_options(files: tuple[Path, Path], options: list[str], code: str) -> None:
+    result = run(*files, *options, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["code"] == code
+
+
+def test_a_bad_line_is_located(files: tuple[Path, Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"id": "1", "entities": []}\n{"id": "2",\n', encoding="utf-8")
+    error = json.loads(run(files[0], bad, "--json").stdout)["error"]
+    assert error["code"] == "format-json"
+    assert error["where"] == f"{bad}:2"
