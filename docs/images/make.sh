@@ -6,7 +6,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 magpie demo --output "$work/demo" > /dev/null
 "${CHROMIUM:-chromium}" --headless --no-sandbox --disable-gpu --hide-scrollbars \
-  --user-data-dir="$work/profile" --window-size=1240,630 \
+  --user-data-dir="$work/profile" --window-size=1240,700 --virtual-time-budget=5000 \
   --screenshot="$work/page.png" "file://$work/demo/report.html"
 python - "$work/page.png" docs/images/demo-report.png <<'PY'
 import sys
