@@ -210,7 +210,7 @@ def test_no_page_names_a_machines_paths() -> None:
 @pytest.mark.slow
 def test_site_builds_strictly_and_loads_nothing(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="mkdocs-material comes with the dev extra")
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
         capture_output=True,

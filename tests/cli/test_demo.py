@@ -72,7 +72,7 @@ def test_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-m", "magpie", "demo", *arguments],
         capture_output=True,
         text=True,

@@ -54,7 +54,7 @@ def page() -> str:
 def browse(html: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     file = folder / "report.html"
     file.write_text(html, "utf-8")
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [
             str(CHROMIUM),
             *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
