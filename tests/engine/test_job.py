@@ -223,7 +223,7 @@ def test_summary_counts() -> None:
 
 
 def _exit_code(command: list[str]) -> int:
-    return subprocess.run(command, check=False, capture_output=True).returncode  # noqa: S603
+    return subprocess.run(command, check=False, capture_output=True).returncode
 
 
 @pytest.mark.slow
@@ -246,7 +246,7 @@ def test_killed_at_random_and_resumed_gives_the_same_bytes(model: str, tmp_path:
     out = tmp_path / "out.jsonl"
     kills = 0
     for _ in range(10):
-        process = subprocess.Popen([*command, str(out)], stderr=subprocess.DEVNULL)  # noqa: S603
+        process = subprocess.Popen([*command, str(out)], stderr=subprocess.DEVNULL)
         before = out.stat().st_size if out.exists() else 0
         # Only a kill in the midst of writing tests anything, however slow the machine is.
         while process.poll() is None and (not out.exists() or out.stat().st_size <= before):
