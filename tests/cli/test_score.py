@@ -118,3 +118,51 @@ def test_a_bad_line_is_located(files: tuple[Path, Path], tmp_path: Path) -> None
     error = json.loads(run(files[0], bad, "--json").stdout)["error"]
     assert error["code"] == "format-json"
     assert error["where"] == f"{bad}:2"
+
+
+def conll(path: Path, *sentences: str) -> Path:
+    """Each sentence as "word/tag word/tag"."""
+    rows = ["\n".join(pair.replace("/", "\t") for pair in s.split()) + "\n" for s in sentences]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_column_files_on_both_sides(tmp_path: Path) -> None:
+    gold = conll(tmp_path / "gold.conll", "Met/O Ada/B-PER Byron/I-PER", "In/O Porto/B-LOC")
+    predicted = conll(tmp_path / "out.conll", "Met/O Ada/B-PER Byron/O", "In/O Porto/B-LOC")
+    body = json.loads(run(gold, predicted, "--json").stdout)
+    assert body["documents"] == 2
+    micro = body["micro"]
+    assert (micro["gold"], micro["predicted"], micro["correct"]) == (2, 2, 1)
+    assert body["per_type"]["LOC"]["f1"] == 1.0
+
+
+def test_orphan_tags_count_under_one_protocol_and_not_under_the_other(tmp_path: Path) -> None:
+    # Without the second sentence the file would be IOB1, where an opening I- is no defect.
+    gold = conll(tmp_path / "gold.conll", "Met/O Ada/I-PER Byron/I-PER", "In/O Porto/B-LOC")
+    for name, count in (("ner-span-conll@1", 2), ("ner-span-strict@1", 1)):
+        body = json.loads(run(gold, gold, "--protocol", name, "--json").stdout)
+        assert (body["micro"]["gold"], body["micro"]["correct"]) == (count, count)
+
+
+def test_column_files_of_other_words_are_refused(tmp_path: Path) -> None:
+    gold = conll(tmp_path / "gold.conll", "Met/O Ada/B-PER")
+    predicted = conll(tmp_path / "out.conll", "Saw/O Ada/B-PER")
+    result = run(gold, predicted, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["code"] == "compare-alignment"
+
+
+def test_the_protocol_says_what_is_scored(files: tuple[Path, Path]) -> None:
+    body = json.loads(run(*files, "--protocol", "gmner-iou50@1", "--json").stdout)
+    assert body["task"] == "gmner"
+    assert set(body["parts"]) == {"gmner", "mner", "eeg"}
+
+
+def test_intervals_by_type(files: tuple[Path, Path]) -> None:
+    body = json.loads(run(*files, "--bootstrap", "200", "--json").stdout)
+    low, high = body["f1_interval_95"]
+    assert 0 <= low <= body["micro"]["f1"] <= high <= 1
+    # ORG stands in one document and is right there: every draw gives the same.
+    assert body["per_type"]["ORG"]["f1_interval_95"] == [1.0, 1.0]
+    assert body["per_type"]["LOC"]["f1_interval_95"] == [0.0, 0.0]

@@ -65,12 +65,12 @@ def write(path: Path, *lines: object) -> Path:
 
 def test_a_document_becomes_flat_with_offsets_over_all_blocks() -> None:
     found = items_of(document())
-    assert found == Scored("7", (ADA, PORTO), False, "fieldnotes@1:test")
+    assert found == Scored("7", (ADA, PORTO), False, "fieldnotes@1:test", "Met Ada 🎉\nin Porto")
     assert document().text[13:18] == "Porto"
 
 
 def test_documents_without_annotations_or_source() -> None:
-    assert items_of(Document.from_text("Met Ada", id="8")) == Scored("8", ())
+    assert items_of(Document.from_text("Met Ada", id="8")) == Scored("8", (), text="Met Ada")
     assert items_of(document(status="failed")).failed
 
 
@@ -205,3 +205,12 @@ def test_an_id_may_stand_once(side: str) -> None:
 def test_a_failed_document_counts_as_empty() -> None:
     ((_, prediction),) = pair_up(scored("a"), [Scored("a", (ADA,), failed=True)])
     assert prediction == Scored("a", (), failed=True)
+
+
+def test_two_texts_under_one_id_are_refused() -> None:
+    gold, other = Scored("a", (ADA,), text="Met Ada"), Scored("a", (ADA,), text="Saw Ada")
+    with pytest.raises(ComparisonError, match="different texts under one id, first: 'a'"):
+        pair_up([gold], [other])
+    # A flat line has no text, and a failed document may have lost it.
+    assert pair_up([gold], [Scored("a", ())]) == [(gold, Scored("a", ()))]
+    assert len(pair_up([gold], [Scored("a", (), failed=True, text="")])) == 1

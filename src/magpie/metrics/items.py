@@ -37,12 +37,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The mentions of one document; ``failed`` when its extraction failed."""
+    """The mentions of one document; ``failed`` when its extraction failed.
+
+    ``text`` is known unless the document came from a flat line; offsets count in it.
+    """
 
     id: str
     items: tuple[Item, ...]
     failed: bool = False
     source: str | None = None
+    text: str | None = None
 
 
 def items_of(document: Document) -> Scored:
@@ -57,7 +61,7 @@ def items_of(document: Document) -> Scored:
     name = None
     if source is not None:
         name = source.corpus if source.split is None else f"{source.corpus}:{source.split}"
-    return Scored(document.id, items, document.status == "failed", name)
+    return Scored(document.id, items, document.status == "failed", name, document.text)
 
 
 def _item(document: Document, entity: Entity, starts: Mapping[str, int]) -> Item:
@@ -155,7 +159,8 @@ def pair_up(
         allow_missing: score a document without prediction as an empty one.
 
     Raises:
-        ComparisonError: ids that stand twice, are missing or are not in the gold.
+        ComparisonError: ids that stand twice, are missing or are not in the gold; two texts
+            under one id.
     """
     gold_by_id = _by_id(gold, "gold")
     predicted_by_id = _by_id(predicted, "predictions")
@@ -170,6 +175,9 @@ def pair_up(
     pairs = []
     for key, document in gold_by_id.items():
         prediction = predicted_by_id.get(key, Scored(key, ()))
+        known = None not in (document.text, prediction.text) and not prediction.failed
+        if known and document.text != prediction.text:
+            raise _differ("gold and predictions hold different texts under one id", [key])
         if prediction.failed:
             prediction = replace(prediction, items=())
         pairs.append((document, prediction))

@@ -187,6 +187,7 @@ def _part(
 ) -> PartReport:
     per_type: dict[str, Counts] = {}
     per_document: list[Counts] = []
+    typed: dict[str, list[Counts]] = {}  # only documents that hold the type
     for document, prediction in pairs:
         gold, predicted = (
             [item for item in side.items if not (skips_orphans and item.orphan)]
@@ -199,9 +200,13 @@ def _part(
         per_document.append(total)
         for kind, more in counts.items():
             per_type[kind] = per_type.get(kind, Counts()) + more
+            typed.setdefault(kind, []).append(more)
     return PartReport(
         micro=sum(per_document, Counts()),
         per_type=dict(sorted(per_type.items())),
         interval=intervals(per_document) if intervals else None,
+        type_intervals={kind: intervals(found) for kind, found in sorted(typed.items())}
+        if intervals
+        else {},
         swapped=swapped,
     )

@@ -17,7 +17,9 @@ __all__ = ["PartReport", "Report", "check_comparable"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartReport:
-    """One score: micro counts, counts by type, and the 95 % interval of the micro F1.
+    """One score: micro counts, counts by type, and the 95 % intervals of the F1.
+
+    The interval of a type draws among the documents in which gold or prediction has the type.
 
     ``swapped`` says that the public evaluator being reproduced prints precision and recall under
     each other's name; ``published`` then gives the two as printed there.
@@ -26,6 +28,7 @@ class PartReport:
     micro: Counts
     per_type: Mapping[str, Counts]
     interval: tuple[float, float] | None = None
+    type_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     swapped: bool = False
 
     @property
@@ -41,6 +44,8 @@ class PartReport:
         }
         if self.interval is not None:
             body["f1_interval_95"] = list(self.interval)
+            for kind, interval in self.type_intervals.items():
+                body["per_type"][kind]["f1_interval_95"] = list(interval)
         if self.swapped:
             precision, recall = self.published
             body["as_published"] = {"precision": precision, "recall": recall}
@@ -95,9 +100,9 @@ class Report:
             rows = [("all", part.micro), *part.per_type.items()]
             for kind, counts in rows:
                 f1 = f"{100 * counts.f1:.2f}"
-                if kind == "all" and part.interval is not None:
-                    low, high = part.interval
-                    f1 += f" [{100 * low:.2f}, {100 * high:.2f}]"
+                interval = part.interval if kind == "all" else part.type_intervals.get(kind)
+                if interval is not None:
+                    f1 += f" [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
                 table.add_row(
                     Text(name if self.task != "ner" else "ner"),
                     Text(kind),
