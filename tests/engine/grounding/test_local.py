@@ -270,7 +270,8 @@ def test_importing_loads_no_library() -> None:
         "import sys, magpie.engine.grounding\n"
         "print(sorted({'cv2', 'rapidocr', 'onnxruntime', 'PIL', 'numpy'} & set(sys.modules)))"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
 

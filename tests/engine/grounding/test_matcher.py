@@ -50,6 +50,7 @@ SIMPLE = Coefficients(
     person_right=0.7,
     whole_right=0.6,
     lettering_right={"PER": 0.1, "ORG": 0.9, "LOC": 0.2, "OTHER": 0.9},
+    title_bonus=dict.fromkeys(TYPES, 0.0),
     prior=Scene(person=0.5, people=0.2, lettering=0.1),
     missed_person=0.3,
 )
@@ -123,6 +124,20 @@ def test_lettering_that_spells_something_else_links_nothing() -> None:
     assert link_mentions([mention("NASA", "ORG")], [found], SIMPLE) == [None]
     half = picture(lines=[line("COLLINS", 10, 10)])
     assert link_mentions([mention("Rockwell Collins", "ORG")], [half], SIMPLE) == [None]
+
+
+def test_a_title_counts_more_than_a_name_in_running_text() -> None:
+    bonus = replace(SIMPLE, title_bonus={"PER": 0.0, "ORG": 2.0, "LOC": 0.0, "OTHER": 2.0})
+    organisation = [mention("NASA", "ORG")]
+    title = one(link_mentions(organisation, [picture(lines=[line("NASA", 10, 10)])], bonus))
+    expected = 1 / (1 + math.exp(-(logit(0.6) + 2.0)))
+    assert title.score == pytest.approx(0.9 * expected, abs=1e-4)
+    # A third as high as a title must be, and one of four words.
+    small = line("NASA", 10, 10, height=5)
+    running = line("NASA said that yes", 10, 10)
+    for lettering in (small, running):
+        weaker = one(link_mentions(organisation, [picture(lines=[lettering])], bonus))
+        assert weaker.score < title.score
 
 
 def test_a_places_name_in_lettering_is_not_the_place() -> None:

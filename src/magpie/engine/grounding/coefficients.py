@@ -36,6 +36,8 @@ class Coefficients:
         person_right: how often a box grown from a face covers the person with an IoU above 0.5.
         whole_right: how often a person found as a whole does.
         lettering_right: type -> the same for the box of lettering that spells the mention.
+        title_bonus: type -> what large lettering that says nothing but the mention adds to the
+            log odds that the entity shows, beyond what its name in a caption adds.
         prior: the scene where nobody looked for people or lettering.
         missed_person: probability that somebody shows although no face was found.
         digest: of the whole file, for provenance.
@@ -49,13 +51,16 @@ class Coefficients:
     person_right: float
     whole_right: float
     lettering_right: Numbers
+    title_bonus: Numbers
     prior: Scene
     missed_person: float
     digest: str = ""
 
-    def probability(self, weights: Mapping[str, float], features: Mapping[str, float]) -> float:
-        """Logistic function of the weighted sum; features without a weight count nothing."""
-        value = sum(weights.get(name, 0.0) * features[name] for name in sorted(features))
+    def probability(
+        self, weights: Mapping[str, float], features: Mapping[str, float], *, extra: float = 0.0
+    ) -> float:
+        """Logistic function of the weighted sum and ``extra``; without a weight, 0 is taken."""
+        value = extra + sum(weights.get(name, 0.0) * features[name] for name in sorted(features))
         return 1.0 / (1.0 + math.exp(-value))
 
     @classmethod
@@ -83,6 +88,7 @@ class Coefficients:
                 person_right=measured["person_right"],
                 whole_right=measured["whole_right"],
                 lettering_right={kind: assumed["lettering_right"][kind] for kind in TYPES},
+                title_bonus={kind: assumed["title_bonus"][kind] for kind in TYPES},
                 prior=Scene(**measured["prior"]),
                 missed_person=measured["missed_person"],
                 digest=digest,

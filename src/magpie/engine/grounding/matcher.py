@@ -36,6 +36,10 @@ _MIN_SIMILARITY = 0.6
 _LETTERING_SHARE = 0.005
 
 
+#: Share of the picture's height from which lettering counts as a title.
+_TITLE_SHARE = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureEvidence:
     """What was found in one picture; a detector that did not run leaves None.
@@ -139,11 +143,21 @@ def _view(mention: Mention, picture: PictureEvidence, coefficients: Coefficients
     if read is not None:
         scene = replace(scene, named=max(scene.named, read.similarity))
     features = describe(mention, scene)
+    bonus = _title(mention, read, picture, coefficients) if read is not None else 0.0
     return _View(
-        coefficients.probability(coefficients.visible, features),
+        coefficients.probability(coefficients.visible, features, extra=bonus),
         coefficients.probability(coefficients.usual, features),
         read,
     )
+
+
+def _title(
+    mention: Mention, read: Lettering, picture: PictureEvidence, coefficients: Coefficients
+) -> float:
+    """Log odds that lettering adds by being a title or logo rather than running text."""
+    prominence = min(1.0, read.height / (_TITLE_SHARE * picture.height))
+    strength = read.similarity * read.similarity * read.purity * prominence
+    return coefficients.title_bonus[mention.type] * strength
 
 
 def link_mentions(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from magpie.vision.load import Pixels
+
 __all__ = ["MAX_SIDE", "Point", "TextLine", "TextReader", "shared_reader"]
 
 Point = tuple[float, float]
@@ -25,6 +27,14 @@ MAX_SIDE = 1280
 
 #: Lines below this mean recognition score are noise more often than text.
 _MIN_SCORE = 0.6
+
+
+#: Lettering in a picture of fewer rows or columns (at reading size) is illegible.
+_SMALLEST = 12
+
+#: The detector enlarges the shorter side to 736 pixels; without a bound, a strip of 1280x12
+#: would become 58 megapixels.
+_SLIMMEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,9 @@ class TextReader:
         import numpy as np
 
         pixels, scale = resize_within(image, self.max_side)
-        bgr = np.ascontiguousarray(pixels[:, :, ::-1])
+        if min(pixels.shape[:2]) < _SMALLEST:
+            return []
+        bgr = np.ascontiguousarray(_padded(pixels)[:, :, ::-1])
         with self._lock:
             result = self._loaded()(bgr)
         if result.txts is None or result.boxes is None:
@@ -100,6 +112,20 @@ class TextReader:
         if self._engine is None:
             self._engine = _quiet_engine(self._threads)
         return self._engine
+
+
+def _padded(pixels: Pixels) -> Pixels:
+    """The picture at the upper left of a canvas of at most 1 : 4, so that boxes stay valid."""
+    import numpy as np
+
+    height, width = pixels.shape[:2]
+    shortest = max(width, height) // _SLIMMEST
+    if min(width, height) >= shortest:
+        return pixels
+    canvas = np.empty((max(height, shortest), max(width, shortest), 3), dtype=np.uint8)
+    canvas[:] = pixels.mean(axis=(0, 1)).astype(np.uint8)
+    canvas[:height, :width] = pixels
+    return canvas
 
 
 def _quiet_engine(threads: int) -> Any:

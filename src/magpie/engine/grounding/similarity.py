@@ -72,11 +72,22 @@ def _alike(a: str, b: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """Where a mention was read: how well (in [0, 1]), the box, and the words as they stand."""
+    """Where a mention was read.
+
+    Args:
+        similarity: how much of the mention, in [0, 1].
+        box: around the words.
+        text: the words as they stand.
+        purity: share of the lines' characters that these words are; 1 for a title or logo, little
+            for a name in running text.
+        height: of the smallest of the words, in pixels.
+    """
 
     similarity: float
     box: Corners
     text: str
+    purity: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,15 @@ def read_mention(mention: str, lines: Sequence[TextLine]) -> Lettering | None:
         return None
     group = sorted(best[3], key=lambda hit: (hit.box[1], hit.box[0]))
     text = " ".join(lines[hit.line].text[hit.start : hit.end] for hit in group)
-    return Lettering(best[0], union(hit.box for hit in group), text)
+    lines_used = {hit.line for hit in group}
+    written = sum(len(word) for i in lines_used for word, _, _ in _words(lines[i].text))
+    return Lettering(
+        similarity=best[0],
+        box=union(hit.box for hit in group),
+        text=text,
+        purity=sum(hit.end - hit.start for hit in group) / written,
+        height=min(hit.box[3] - hit.box[1] for hit in group),
+    )
 
 
 def _hits(tokens: list[str], index: int, line: TextLine) -> list[_Hit]:

@@ -64,9 +64,11 @@ def share(right: int, total: int) -> dict[str, float | int]:
 
 def whole(case: Case) -> Corners | None:
     """Baseline: the whole picture for every person."""
-    if case.mention.type != "PER" or case.size is None:
+    if case.mention.type != "PER":
         return None
-    return (0.0, 0.0, float(case.size[0]), float(case.size[1]))
+    # The size is unknown only where no entity has a box, and there any box is wrong.
+    width, height = case.size or (1, 1)
+    return (0.0, 0.0, float(width), float(height))
 
 
 def _usual(case: Case, coefficients: Coefficients) -> Corners:

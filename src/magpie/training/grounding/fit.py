@@ -33,10 +33,14 @@ Array = npt.NDArray[np.float64]
 RIDGE = 3.0
 FACE_RIDGE = 1.0
 
-#: How often a box of lettering that spells a mention is the gold box, given that the entity
-#: shows. Assumed, not fitted: the five tweets here in which it happens are no basis. A person's
+#: How often a box of lettering that spells a mention is the right one, given that the entity
+#: shows. Assumed, not fitted: the few tweets here in which it happens are no basis. A person's
 #: name in lettering is seldom what annotators box; a place's name hardly ever.
-LETTERING_RIGHT = {"PER": 0.1, "ORG": 0.5, "LOC": 0.2, "OTHER": 0.5}
+LETTERING_RIGHT = {"PER": 0.1, "ORG": 0.75, "LOC": 0.2, "OTHER": 0.75}
+
+#: Assumed likewise: large lettering that says just "NASA" shows NASA more surely than a generated
+#: caption that contains the word.
+TITLE_BONUS = {"PER": 0.0, "ORG": 1.5, "LOC": 0.0, "OTHER": 1.5}
 
 
 def fit_logistic(X: Array, y: Array, weight: Array, ridge: float) -> Array:
@@ -265,5 +269,5 @@ def fit(data: Path) -> dict[str, Any]:
             },
             "missed_person": missed_person(photos, face, prior.person),
         },
-        "assumed": {"lettering_right": LETTERING_RIGHT},
+        "assumed": {"lettering_right": LETTERING_RIGHT, "title_bonus": TITLE_BONUS},
     }
