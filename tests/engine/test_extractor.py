@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from magpie.engine import Extractor
 from magpie.engine.extractor import METHOD
 from magpie.engine.grounding import GroundingRequest, GroundingResult
 from magpie.errors import ConfigError, FormatError, ModelError, SchemaError
-from magpie.schema import Block, Box, Document, Grounding, Media, Region
+from magpie.schema import Block, Box, ContextText, Document, Grounding, Media, Region
 
 TEXT = "Marie Curie moved from Warsaw to Paris."
 
@@ -324,3 +325,15 @@ def test_caption_becomes_context(model: str) -> None:
     Extractor(model, ground=grounder)(TEXT, image=_png(), caption="a blue square")
     (note,) = grounder.requests[0].document.context
     assert (note.kind, note.text) == ("caption", "a blue square")
+
+
+def test_lettering_of_an_earlier_run_is_not_doubled(model: str) -> None:
+    own = ContextText(kind="ocr", text="EXIT", source="rapidocr", media="m0")
+    users = ContextText(kind="ocr", text="typed by hand", source="me", media="m0")
+    given_document = dataclasses.replace(
+        Document.from_text(TEXT, images=(_png(),)), context=(own, users)
+    )
+    looked = Extractor(model, ground=Corner())(given_document)
+    assert looked.context == (users,)
+    # Nobody reads it again without looking, so it stays.
+    assert Extractor(model, ground=False)(given_document).context == (own, users)

@@ -13,6 +13,7 @@ neighbours, the number of threads or the batch size.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import threading
@@ -56,6 +57,8 @@ MAX_CHARS = 100_000
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage.Image"
 
+#: names itself as source of the lettering that LocalGrounder adds to a document's context
+_LETTERING = "rapidocr"
 _IN_MEMORY = "the picture was given as an object in memory and is not kept"
 
 
@@ -101,6 +104,7 @@ class Extractor:
         self.max_chars = max_chars
         self._root, self._allow_remote, self._limits = root, allow_remote, limits
         self._ground = ground
+        self._local = ground is True
         self._lock = threading.Lock()
         self._tagger = Tagger(model, bucket=bucket)
         config = self._tagger.config
@@ -222,9 +226,10 @@ class Extractor:
                 where=f"document {document.id!r}",
                 mend="Split it, or raise max_chars (--max-chars).",
             )
-        name = self._ground_name()
+        # The lettering is read again where pictures are looked at; twice it would count double.
+        again = {self._ground_name(), _LETTERING} if self._looks_at(document) else set()
         context = tuple(
-            note for note in document.context if note.kind != "ocr" or note.source != name
+            note for note in document.context if note.kind != "ocr" or note.source not in again
         )
         return dataclasses.replace(
             document, annotations=None, status="ok", problems=(), context=context
@@ -275,9 +280,12 @@ class Extractor:
         if not loaded.images:
             return document
         try:
-            # The models behind a grounder use all cores by themselves, need not be thread-safe.
             with self._lock:
-                result = self._grounder().ground(GroundingRequest(document, loaded.images))
+                grounder = self._grounder()
+            # LocalGrounder serves several threads; of others nobody knows, they take turns.
+            turns = contextlib.nullcontext() if self._local else self._lock
+            with turns:
+                result = grounder.ground(GroundingRequest(document, loaded.images))
             return apply_grounding(document, result, loaded.images)
         except Exception as error:  # a defect in a grounder must not take the batch with it
             problem = Problem(code="internal", message=f"{type(error).__name__}: {error}")
