@@ -90,12 +90,12 @@ def test_a_person_is_the_body_around_the_face() -> None:
 
 def test_without_anybody_the_usual_place_must_beat_absence() -> None:
     people = [mention("Ann", "PER")]
-    link = one(link_mentions(people, [picture()], SIMPLE))
+    link = one(link_mentions(people, [picture()], SIMPLE, guess=True))
     assert (link.label, link.box) == ("usual place", (40.0, 0.0, 360.0, 300.0))
     assert link.score == pytest.approx(0.8 * 0.5)
-    assert link_mentions(people, [picture()], SIMPLE, guess=False) == [None]
+    assert link_mentions(people, [picture()], SIMPLE) == [None]
     doubtful = replace(SIMPLE, visible={"type=PER": logit(0.6)})
-    assert link_mentions(people, [picture()], doubtful) == [None]  # 0.3 against 0.4
+    assert link_mentions(people, [picture()], doubtful, guess=True) == [None]  # 0.3 against 0.4
 
 
 def test_nothing_in_the_picture_is_absent() -> None:

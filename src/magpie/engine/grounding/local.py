@@ -48,7 +48,7 @@ class LocalGrounder:
         people: find people seen from head to foot.
         guess: let a person whom the text names, but whom no detector found, stand where persons in
             posts usually stand (and so for the other types) when that is more probable than their
-            absence. Without it every region rests on something seen.
+            absence. Off by default: then every region rests on something seen.
         min_score: drop links whose probability is lower.
         extras: also return what belongs to no entity, and the lettering as context.
 
@@ -66,7 +66,7 @@ class LocalGrounder:
         ocr: bool = True,
         faces: bool = True,
         people: bool = True,
-        guess: bool = True,
+        guess: bool = False,
         min_score: float = 0.0,
         extras: bool = True,
         coefficients: Coefficients | None = None,

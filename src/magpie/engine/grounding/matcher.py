@@ -7,8 +7,8 @@ entity-region pairs. Candidates are
 
 - for a person: the people found, each as the body grown from a face or as found whole, shared
   among the mentions (a larger person, and one beside lettering with the name, is more probable);
-  where nobody was found, the place where people usually are;
-- for anything else: lettering that spells the mention, and the type's usual place.
+- for anything: lettering that spells the mention;
+- on request (``guess``): the place where entities of the type usually are.
 
 The link says that the text names somebody and the picture shows somebody. Whether they are the
 same person is not examined.
@@ -166,7 +166,7 @@ def link_mentions(
     coefficients: Coefficients,
     *,
     min_score: float = 0.0,
-    guess: bool = True,
+    guess: bool = False,
 ) -> list[Link | None]:
     """The link of each mention, or None when it is more probably not in any picture.
 
@@ -175,7 +175,7 @@ def link_mentions(
         pictures: all pictures of the document that could be looked at.
         coefficients: of the matcher.
         min_score: links below this probability are dropped, too.
-        guess: allow a type's usual place where nothing was found; otherwise every link rests on
+        guess: allow a type's usual place where nothing was found. Without it every link rests on
             something seen.
     """
     views = [

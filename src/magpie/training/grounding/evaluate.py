@@ -190,7 +190,8 @@ def _answers(
         "whole picture for PER": [whole_picture if m.type == "PER" else None for m in mentions],
         "local": linked(found),
         "local, caption": linked(change(found, captions=captions)),
-        "local, guess off": linked(found, guess=False),
+        "local, guessing": linked(found, guess=True),
+        "local, guessing, caption": linked(change(found, captions=captions), guess=True),
         "local, no lettering": linked(change(found, lines=None)),
         "local, no faces or people": linked(change(found, faces=None, persons=None)),
     }
