@@ -86,7 +86,7 @@ def test_importing_the_room_loads_no_corpus_and_nothing_heavy() -> None:
         "bad = {'torch', 'numpy', 'pydantic', 'PIL', 'onnxruntime', 'magpie.corpora.gmner'}; "
         "print(sorted(bad & set(sys.modules)))"
     )
-    result = subprocess.run(  # noqa: S603  our own interpreter and code
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
