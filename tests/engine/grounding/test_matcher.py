@@ -50,6 +50,7 @@ SIMPLE = Coefficients(
     person_right=0.7,
     whole_right=0.6,
     lettering_right={"PER": 0.1, "ORG": 0.9, "LOC": 0.2, "OTHER": 0.9},
+    title_right={"PER": 0.1, "ORG": 0.9, "LOC": 0.2, "OTHER": 0.9},
     title_bonus=dict.fromkeys(TYPES, 0.0),
     prior=Scene(person=0.5, people=0.2, lettering=0.1),
     missed_person=0.3,

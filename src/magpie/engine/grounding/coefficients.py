@@ -36,6 +36,7 @@ class Coefficients:
         person_right: how often a box grown from a face covers the person with an IoU above 0.5.
         whole_right: how often a person found as a whole does.
         lettering_right: type -> the same for the box of lettering that spells the mention.
+        title_right: type -> the same where the lettering is a title or logo.
         title_bonus: type -> what large lettering that says nothing but the mention adds to the
             log odds that the entity shows, beyond what its name in a caption adds.
         prior: the scene where nobody looked for people or lettering.
@@ -51,6 +52,7 @@ class Coefficients:
     person_right: float
     whole_right: float
     lettering_right: Numbers
+    title_right: Numbers
     title_bonus: Numbers
     prior: Scene
     missed_person: float
@@ -88,6 +90,7 @@ class Coefficients:
                 person_right=measured["person_right"],
                 whole_right=measured["whole_right"],
                 lettering_right={kind: assumed["lettering_right"][kind] for kind in TYPES},
+                title_right={kind: assumed["title_right"][kind] for kind in TYPES},
                 title_bonus={kind: assumed["title_bonus"][kind] for kind in TYPES},
                 prior=Scene(**measured["prior"]),
                 missed_person=measured["missed_person"],

@@ -128,11 +128,12 @@ def scene_of(picture: PictureEvidence, coefficients: Coefficients, mention: str 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """One mention in one picture: how probably it shows, and where its name is read."""
+    """One mention in one picture: how probably it shows, and where and how its name is read."""
 
     visible: float
     usual: float
     read: Lettering | None
+    title: float = 0.0
 
 
 def _view(mention: Mention, picture: PictureEvidence, coefficients: Coefficients) -> _View:
@@ -143,21 +144,20 @@ def _view(mention: Mention, picture: PictureEvidence, coefficients: Coefficients
     if read is not None:
         scene = replace(scene, named=max(scene.named, read.similarity))
     features = describe(mention, scene)
-    bonus = _title(mention, read, picture, coefficients) if read is not None else 0.0
+    title = _title(read, picture) if read is not None else 0.0
+    bonus = coefficients.title_bonus[mention.type] * title
     return _View(
         coefficients.probability(coefficients.visible, features, extra=bonus),
         coefficients.probability(coefficients.usual, features),
         read,
+        title,
     )
 
 
-def _title(
-    mention: Mention, read: Lettering, picture: PictureEvidence, coefficients: Coefficients
-) -> float:
-    """Log odds that lettering adds by being a title or logo rather than running text."""
+def _title(read: Lettering, picture: PictureEvidence) -> float:
+    """How far lettering is a title or logo rather than a word in running text, in [0, 1]."""
     prominence = min(1.0, read.height / (_TITLE_SHARE * picture.height))
-    strength = read.similarity * read.similarity * read.purity * prominence
-    return coefficients.title_bonus[mention.type] * strength
+    return read.similarity * read.similarity * read.purity * prominence
 
 
 def link_mentions(
@@ -247,7 +247,8 @@ def _offer_lettering(
 ) -> list[Link]:
     if view.read is None or area(view.read.box) <= 0:
         return []
-    right = coefficients.lettering_right[mention.type] * view.read.similarity
+    low, high = coefficients.lettering_right[mention.type], coefficients.title_right[mention.type]
+    right = (low + (high - low) * view.title) * view.read.similarity
     return [
         Link(
             picture.media,

@@ -34,9 +34,11 @@ RIDGE = 3.0
 FACE_RIDGE = 1.0
 
 #: How often a box of lettering that spells a mention is the right one, given that the entity
-#: shows. Assumed, not fitted: the few tweets here in which it happens are no basis. A person's
-#: name in lettering is seldom what annotators box, but where nobody was found it is what shows.
-LETTERING_RIGHT = {"PER": 0.5, "ORG": 0.75, "LOC": 0.75, "OTHER": 0.75}
+#: shows: in running text (a screenshot, a scoreboard) and as a title or logo. Assumed, not fitted:
+#: the few tweets here in which it happens are no basis. A person's name in lettering is seldom
+#: what annotators box, but where nobody was found it is what shows.
+LETTERING_RIGHT = {"PER": 0.1, "ORG": 0.5, "LOC": 0.2, "OTHER": 0.5}
+TITLE_RIGHT = {"PER": 0.5, "ORG": 0.75, "LOC": 0.75, "OTHER": 0.75}
 
 #: Assumed likewise, as log odds: large lettering that says just "NASA" or "LISBON" shows it more
 #: surely than a generated caption that contains the word. Places start from the lowest odds.
@@ -269,5 +271,9 @@ def fit(data: Path) -> dict[str, Any]:
             },
             "missed_person": missed_person(photos, face, prior.person),
         },
-        "assumed": {"lettering_right": LETTERING_RIGHT, "title_bonus": TITLE_BONUS},
+        "assumed": {
+            "lettering_right": LETTERING_RIGHT,
+            "title_right": TITLE_RIGHT,
+            "title_bonus": TITLE_BONUS,
+        },
     }
