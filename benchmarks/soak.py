@@ -2,7 +2,8 @@
 
     python benchmarks/soak.py [--documents 50000] > soak.json
 
-Texts are made from a seed, no two alike, 0 to 120 words, every hundredth fifty times as long.
+Texts are made from a seed, no two alike, as long as posts are (0 to 29 words), every hundredth
+twenty times as long.
 Prints resident memory and the rate at ten checkpoints, and what both did between the second
 checkpoint (everything is loaded and warm) and the last.
 """
@@ -30,7 +31,7 @@ def documents(count: int, seed: int = 0) -> Iterator[Document]:
     rng = random.Random(seed)
     common = SENTENCE.split()
     for index in range(count):
-        length = rng.randrange(120) * (50 if index % 100 == 99 else 1)
+        length = rng.randrange(30) * (20 if index % 100 == 99 else 1)
         words = [
             rng.choice(common) if rng.random() < 0.8 else f"w{rng.randrange(10**9):x}"
             for _ in range(length)
