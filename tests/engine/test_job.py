@@ -267,3 +267,28 @@ def test_killed_at_random_and_resumed_gives_the_same_bytes(model: str, tmp_path:
     assert out.read_bytes() == whole.read_bytes()
     errors = [tmp_path / f"{name}.errors.jsonl" for name in ("out", "whole")]
     assert errors[0].read_bytes() == errors[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_interrupted_keeps_what_is_written_and_says_so(model: str, tmp_path: Path) -> None:
+    posts = tmp_path / "posts.jsonl"
+    lines = (
+        json.dumps({"id": str(index), "text": "so " * (index % 60)}) for index in range(20_000)
+    )
+    posts.write_text("\n".join(lines) + "\n", "utf-8")
+    out = tmp_path / "out.jsonl"
+    # A shell that runs tests in the background hands down an ignored SIGINT: take it back first.
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start += "from magpie.cli.app import main; main()"
+    command = [sys.executable, "-c", start, "extract", str(posts), "--model", model]
+    command += ["--no-ground", "--batch-size", "8", "--output", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and (not out.exists() or out.stat().st_size == 0):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert "what was written stays" in said
+    kept = out.read_bytes().splitlines()
+    assert 0 < len(kept) < 20_000
+    assert [json.loads(line)["id"] for line in kept] == [str(index) for index in range(len(kept))]
