@@ -19,6 +19,7 @@ from magpie.engine.grounding import (
 from magpie.engine.grounding.ocr import TextReader, shared_reader
 from magpie.engine.grounding.people import FaceFinder, PersonFinder
 from magpie.errors import ConfigError
+from magpie.examples import example_folder
 from magpie.schema import (
     Annotations,
     Block,
@@ -280,8 +281,8 @@ def test_importing_loads_no_library() -> None:
 
 @pytest.fixture(scope="module")
 def portrait() -> Image.Image:
-    data = pytest.importorskip("skimage.data", reason="scikit-image carries the portrait")
-    return Image.fromarray(data.astronaut())
+    with Image.open(example_folder() / "portrait.jpg") as picture:
+        return picture.convert("RGB")
 
 
 FACE = Box(177, 66, 274, 163, media="m0")
