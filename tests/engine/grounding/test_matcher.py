@@ -89,6 +89,21 @@ def test_a_person_is_the_body_around_the_face() -> None:
     assert link.evidence == ("face 0.90",)
 
 
+def test_a_caption_that_names_it_opens_the_usual_place() -> None:
+    sure = replace(
+        SIMPLE,
+        visible={"type=LOC": logit(0.3), "LOC:named": logit(0.8) - logit(0.3)},
+        usual={"type=LOC": logit(0.6)},
+    )
+    places = [mention("Lake Bled", "LOC")]
+    link = one(link_mentions(places, [picture(captions=["lake bled in the morning"])], sure))
+    assert (link.label, link.box) == ("usual place", (0.0, 0.0, 400.0, 300.0))
+    assert link.score == pytest.approx(0.8 * 0.6, abs=1e-3)
+    assert link.evidence[0].startswith("named by the caption")
+    assert link_mentions(places, [picture(captions=["a lake in the morning"])], sure) == [None]
+    assert link_mentions(places, [picture()], sure) == [None]
+
+
 def test_without_anybody_the_usual_place_must_beat_absence() -> None:
     people = [mention("Ann", "PER")]
     link = one(link_mentions(people, [picture()], SIMPLE, guess=True))

@@ -48,7 +48,8 @@ class LocalGrounder:
         people: find people seen from head to foot.
         guess: let a person whom the text names, but whom no detector found, stand where persons in
             posts usually stand (and so for the other types) when that is more probable than their
-            absence. Off by default: then every region rests on something seen.
+            absence. Off by default: then every region rests on something
+            seen, or on a caption that names the entity.
         min_score: drop links whose probability is lower.
         extras: also return what belongs to no entity, and the lettering as context.
 

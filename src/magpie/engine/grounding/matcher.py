@@ -8,7 +8,8 @@ entity-region pairs. Candidates are
 - for a person: the people found, each as the body grown from a face or as found whole, shared
   among the mentions (a larger person, and one beside lettering with the name, is more probable);
 - for anything: lettering that spells the mention;
-- on request (``guess``): the place where entities of the type usually are.
+- for an entity that a caption names, and for any on request (``guess``): the place where entities
+  of the type usually are, for most types nearly the whole picture.
 
 The link says that the text names somebody and the picture shows somebody. Whether they are the
 same person is not examined.
@@ -31,6 +32,9 @@ __all__ = ["Link", "PictureEvidence", "link_mentions", "scene_of"]
 
 #: Lettering below this similarity is no sign of the mention.
 _MIN_SIMILARITY = 0.6
+
+#: From this similarity on, a caption names the mention.
+_CAPTION_NAMES = 0.9
 
 #: Share of the picture that lettering must cover to count as "the picture shows lettering".
 _LETTERING_SHARE = 0.005
@@ -133,7 +137,8 @@ class _View:
     visible: float
     usual: float
     read: Lettering | None
-    title: float = 0.0
+    title: float
+    captioned: bool
 
 
 def _view(mention: Mention, picture: PictureEvidence, coefficients: Coefficients) -> _View:
@@ -151,6 +156,8 @@ def _view(mention: Mention, picture: PictureEvidence, coefficients: Coefficients
         coefficients.probability(coefficients.usual, features),
         read,
         title,
+        bool(picture.captions)
+        and read_caption(picture.captions, mention.text).named >= _CAPTION_NAMES,
     )
 
 
@@ -176,7 +183,7 @@ def link_mentions(
         coefficients: of the matcher.
         min_score: links below this probability are dropped, too.
         guess: allow a type's usual place where nothing was found. Without it every link rests on
-            something seen.
+            something seen or on a caption that names the mention.
     """
     views = [
         [_view(mention, picture, coefficients) for picture in pictures] for mention in mentions
@@ -188,8 +195,8 @@ def link_mentions(
         _offer_people(options, mentions, column, picture, people)
         for i, mention in enumerate(mentions):
             options[i] += _offer_lettering(mention, column[i], picture, coefficients)
-        if guess:
-            _offer_usual(options, mentions, column, picture, coefficients, bool(people))
+        open_to = [i for i, view in enumerate(column) if guess or view.captioned]
+        _offer_usual(options, mentions, open_to, column, picture, coefficients, bool(people))
     links: list[Link | None] = []
     for row, offered in zip(views, options, strict=True):
         best = max(offered, key=_preference, default=None)
@@ -263,21 +270,23 @@ def _offer_lettering(
 def _offer_usual(
     options: list[list[Link]],
     mentions: Sequence[Mention],
+    open_to: Sequence[int],
     views: Sequence[_View],
     picture: PictureEvidence,
     coefficients: Coefficients,
     somebody: bool,
 ) -> None:
-    """The usual place of each type, for the most visible mention of the type only."""
+    """The usual place of each type, for the most visible of the mentions it is open to."""
     size = (picture.width, picture.height, picture.width, picture.height)
     for kind, place in coefficients.usual_place.items():
         if kind == "PER" and somebody:
             continue
-        same = [i for i, mention in enumerate(mentions) if mention.type == kind]
+        same = [i for i in open_to if mentions[i].type == kind]
         if not same:
             continue
         i = min(same, key=lambda i: (-views[i].visible, mentions[i].rank, i))
         x1, y1, x2, y2 = (share * side for share, side in zip(place, size, strict=True))
         score = round(views[i].visible * views[i].usual, 4)
-        why = ("nothing found; where such entities usually are",)
+        reason = "named by the caption" if views[i].captioned else "nothing found"
+        why = (f"{reason}; where such entities usually are",)
         options[i].append(Link(picture.media, (x1, y1, x2, y2), "usual place", score, why))
