@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from magpie._io import atomic_write, dump_json, file_digest
+from magpie.corpora.fmnerg import COARSE_8
 from magpie.engine.embedded.decode import Chain
 from magpie.engine.embedded.features import SPEC
 from magpie.training.embedded.batches import Item, inputs_of
@@ -24,7 +25,7 @@ from magpie.training.embedded.runtime import (
     fit_fine,
     fit_score_temperature,
 )
-from magpie.training.embedded.settings import COARSE, HEADS, LABELS
+from magpie.training.embedded.settings import HEADS, LABELS
 
 __all__ = ["calibrate_ranges", "export"]
 
@@ -123,7 +124,7 @@ def export(
     constrain = constraint_helps(folder / "model.onnx", chain, dev)
     runtime = Runtime(folder / "model.onnx", chain.constrained(LABELS) if constrain else chain)
     everything = [item for items in dev.values() for item in items]
-    parents = np.array([COARSE[upper] for _, upper in fine_types])
+    parents = np.array([COARSE_8[upper] for _, upper in fine_types])
     fine_temperature, fine_threshold = fit_fine(fine_cases(runtime, fine_dev), parents)
     config = {
         "version": VERSION,
@@ -136,7 +137,7 @@ def export(
         "score": "mean_marginal",
         "score_temperature": round(fit_score_temperature(runtime, everything), 3),
         "fine_types": [
-            {"name": name, "upper": upper, "type": COARSE[upper]} for name, upper in fine_types
+            {"name": name, "upper": upper, "type": COARSE_8[upper]} for name, upper in fine_types
         ],
         "fine_temperature": round(fine_temperature, 3),
         "fine_threshold": fine_threshold,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["COARSE", "HEADS", "LABELS", "Fit", "Recipe"]
+__all__ = ["HEADS", "LABELS", "Fit", "Recipe"]
 
 #: order of the emissions
 LABELS: tuple[str, ...] = (
@@ -16,18 +16,6 @@ LABELS: tuple[str, ...] = (
 #: GMNER relabels the same tweets (83 % and 92 % span agreement with the two sets), BTC has no
 #: fourth type, WNUT-17 marks emerging names only: they share the encoder, not the decision.
 HEADS: dict[str, int] = {"twitter": 0, "gmner": 1, "btc": 2, "wnut17": 3}
-
-#: FMNERG's eight upper types -> the four of the tweet corpora
-COARSE: dict[str, str] = {
-    "person": "PER",
-    "organization": "ORG",
-    "location": "LOC",
-    "building": "LOC",
-    "art": "OTHER",
-    "product": "OTHER",
-    "event": "OTHER",
-    "other": "OTHER",
-}
 
 
 @dataclass(frozen=True, slots=True)
