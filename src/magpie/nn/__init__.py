@@ -1,1 +1,1 @@
-"""nn"""
+"""Layers and losses that several methods share. Needs torch (the extra ``train``)."""
