@@ -90,4 +90,11 @@ def test_tally_counts_as_cards_do(tmp_path: Path) -> None:
         entities_lenient=2,
         types={"X": 1},
         types_lenient={"X": 1, "Y": 1},
+        blocks=2,
+        pictures=0,
+        regions=0,
+        relations=0,
+        events=0,
+        arguments=0,
+        links=0,
     )

@@ -39,10 +39,18 @@ class _Tally:
         self.types: Counter[str] = Counter()
         self.types_lenient: Counter[str] = Counter()
         self.fine_types: Counter[str] = Counter()
+        self.relation_types: Counter[str] = Counter()
+        self.event_types: Counter[str] = Counter()
+        self.context: Counter[str] = Counter()
+        self.blocks = self.regions = self.arguments = self.links = 0
+        self.named_pictures: set[str] = set()
         self.pictures = self.pictures_missing = 0
 
     def add(self, document: Document) -> None:
         self.documents += 1
+        self.blocks += len(document.blocks)
+        self.context.update(text.source for text in document.context)
+        self.named_pictures.update(medium.uri or medium.id for medium in document.media)
         self.words += sum(len(block.words or ()) for block in document.blocks)
         self.pictures += len(document.media)
         self.pictures_missing += sum(not medium.present for medium in document.media)
@@ -63,8 +71,14 @@ class _Tally:
             text = document.text_of(entity)
             self.boxes += boxes if text not in shown else 0
             shown.add(text)
-        if document.annotations is not None:
-            self.boxes += sum(r.box is not None for r in document.annotations.regions)
+        annotations = document.annotations
+        if annotations is not None:
+            self.boxes += sum(r.box is not None for r in annotations.regions)
+            self.regions += len(annotations.regions)
+            self.relation_types.update(relation.type for relation in annotations.relations)
+            self.event_types.update(event.type for event in annotations.events)
+            self.arguments += sum(len(event.arguments) for event in annotations.events)
+            self.links += len(annotations.links)
 
     def counts(self) -> Counts:
         lenient = sum(self.types_lenient.values())
@@ -79,6 +93,16 @@ class _Tally:
             grounded=self.grounded if self.looked else None,
             boxes=self.boxes if self.looked else None,
             box_mentions=self.box_mentions if self.looked else None,
+            blocks=self.blocks,
+            pictures=len(self.named_pictures),
+            regions=self.regions,
+            relations=self.relation_types.total(),
+            relation_types=dict(self.relation_types),
+            events=self.event_types.total(),
+            event_types=dict(self.event_types),
+            arguments=self.arguments,
+            links=self.links,
+            context=dict(self.context),
         )
 
 

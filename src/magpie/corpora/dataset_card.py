@@ -45,19 +45,31 @@ class Counts:
     ``entities`` counts strictly (a span opens at B-), ``entities_lenient`` by the CoNLL scorer's
     rule (an I- that continues nothing opens one too); ``types`` and ``types_lenient`` likewise.
     ``grounded`` entities have at least one box; ``boxes`` counts annotated boxes once,
-    ``box_mentions`` once for every entity that has them.
+    ``box_mentions`` once for every entity that has them. ``pictures`` are the distinct pictures
+    that documents name, there or not; ``regions`` those of ``Annotations.regions``; ``context``
+    counts texts by their source.
     """
 
     documents: int
-    words: int
-    entities: int
-    entities_lenient: int
+    words: int | None = None
+    entities: int | None = None
+    entities_lenient: int | None = None
     types: Mapping[str, int] = field(default_factory=dict)
     types_lenient: Mapping[str, int] = field(default_factory=dict)
     fine_types: Mapping[str, int] = field(default_factory=dict)
     grounded: int | None = None
     boxes: int | None = None
     box_mentions: int | None = None
+    blocks: int | None = None
+    pictures: int | None = None
+    regions: int | None = None
+    relations: int | None = None
+    relation_types: Mapping[str, int] = field(default_factory=dict)
+    events: int | None = None
+    event_types: Mapping[str, int] = field(default_factory=dict)
+    arguments: int | None = None
+    links: int | None = None
+    context: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``magpie corpora ... --json``."""
@@ -72,16 +84,30 @@ class Counts:
             "grounded": self.grounded,
             "boxes": self.boxes,
             "box_mentions": self.box_mentions,
+            "blocks": self.blocks,
+            "pictures": self.pictures,
+            "regions": self.regions,
+            "relations": self.relations,
+            "relation_types": dict(sorted(self.relation_types.items())),
+            "events": self.events,
+            "event_types": dict(sorted(self.event_types.items())),
+            "arguments": self.arguments,
+            "links": self.links,
+            "context": dict(sorted(self.context.items())),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCard:
-    """One split: its file, its counts, and how many anomalies of each kind are known in it."""
+    """One split: its file, its counts, and how many anomalies of each kind are known in it.
+
+    ``more`` are further files that only this split uses.
+    """
 
     file: DataFile
     counts: Counts
     anomalies: Mapping[str, int] = field(default_factory=dict)
+    more: tuple[DataFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +115,9 @@ class Card:
     """A corpus in one version.
 
     ``types`` are the entity types as the files write them, ``coarse`` maps them to PER, LOC, ORG
-    and OTHER, ``hierarchy`` maps a label to its parent where labels form a tree. ``shared`` are
+    and OTHER, ``hierarchy`` maps a label to its parent where labels form a tree. ``relations`` maps
+    a relation type to its signature: the types its head and its tail may have, empty for "any";
+    ``event_types`` maps an event type to its roles. ``shared`` are
     files used by every split; without one of them documents say less, but can be read. A card
     without splits describes a format: any file, any types.
     """
@@ -106,6 +134,8 @@ class Card:
     types: tuple[str, ...] = ()
     coarse: Mapping[str, str] = field(default_factory=dict)
     hierarchy: Mapping[str, str] = field(default_factory=dict)
+    relations: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    event_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     images: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
 
@@ -130,7 +160,8 @@ class Card:
 
     def files(self) -> tuple[DataFile, ...]:
         """Every file, those of the splits first."""
-        return (*(split.file for split in self.splits.values()), *self.shared)
+        own = (file for split in self.splits.values() for file in (split.file, *split.more))
+        return (*dict.fromkeys(own), *self.shared)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``magpie corpora info --json``."""
@@ -146,6 +177,11 @@ class Card:
             "types": list(self.types),
             "coarse": dict(self.coarse),
             "hierarchy": dict(self.hierarchy),
+            "relations": {
+                kind: {"head": list(head), "tail": list(tail)}
+                for kind, (head, tail) in self.relations.items()
+            },
+            "event_types": {kind: list(roles) for kind, roles in self.event_types.items()},
             "defects": list(self.defects),
             "files": [{"file": file.label, "sha256": file.sha256} for file in self.files()],
             "splits": {

@@ -27,7 +27,6 @@ from magpie.text.words import is_address
 __all__ = [
     "CASE_IDS",
     "CLS",
-    "MASK",
     "MAX_WORD_PIECES",
     "PAD",
     "SEP",
@@ -46,7 +45,7 @@ __all__ = [
 SPEC = "magpie-features-1"
 
 #: ids of the uncased BERT vocabulary
-PAD, UNK, CLS, SEP, MASK = 0, 100, 101, 102, 103
+PAD, UNK, CLS, SEP = 0, 100, 101, 102
 #: every web address becomes this one unused piece: its letters say nothing, and cost a lot
 URL_PIECE = 1
 #: further pieces of a long word (handles, laughter, hashes) are cut off

@@ -1,8 +1,8 @@
 """``python -m magpie.training.embedded STEP --data DIR --out DIR``.
 
-Steps, each reading what the one before wrote into ``--out``: ``data`` (counts only), ``pretrain``,
-``first``, ``teachers``, ``label``, ``student``, ``export``, ``evaluate``; ``all`` runs them in
-order. ``evaluate`` is the only step that opens a test split.
+Steps, each reading what the one before wrote into ``--out``: ``data`` (counts only), ``first``,
+``teachers``, ``label``, ``student``, ``export``, ``evaluate``; ``all`` runs them in order.
+``evaluate`` is the only step that opens a test split.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from magpie.training.embedded.batches import Item, items_of
 from magpie.training.embedded.distil import label
 from magpie.training.embedded.export import export
 from magpie.training.embedded.finetune import fit
-from magpie.training.embedded.network import Encoder, Tagger
-from magpie.training.embedded.pretrain import pretrain
+from magpie.training.embedded.network import Tagger
 from magpie.training.embedded.runtime import evaluate_files
 from magpie.training.embedded.settings import Fit, Recipe
 from magpie.training.embedded.unlabelled import collect, likely_named
@@ -105,7 +104,7 @@ class Run:
         if weights:
             tagger.load_state_dict(torch.load(self.out / weights))
         else:
-            tagger.encoder.load_state_dict(torch.load(self.out / "encoder.pt"))
+            tagger.encoder.load_published(self.base / "model.safetensors")
         return tagger
 
     def fit(
@@ -128,26 +127,6 @@ def step_data(run: Run) -> None:
     report = {ref: asdict(count) for ref, count in run.labelled.counts.items()}
     report |= {source: {"kept": len(posts)} for source, posts in run.language.items()}
     atomic_write(run.out / "data.json", dump_json(report, indent=1))
-
-
-def step_pretrain(run: Run) -> None:
-    """Masked words on all posts that no held-out split holds."""
-    encoder = Encoder(dropout=0.05)
-    encoder.load_published(run.base / "model.safetensors")
-    short = Featuriser(run.tokenizer, max_pieces=96)
-    texts = [short(words) for posts in run.language.values() for words in posts]
-    recipe = run.recipe
-    log.info("pre-training on %d posts", len(texts))
-    report = pretrain(
-        encoder,
-        texts,
-        seconds=recipe.pretrain_seconds,
-        rate=recipe.pretrain_rate,
-        tokens=recipe.pretrain_tokens,
-        seed=recipe.seed,
-        checkpoint=run.out / "encoder.pt",
-    )
-    log.info("%s", report)
 
 
 def step_first(run: Run) -> None:
@@ -225,7 +204,6 @@ def step_evaluate(run: Run) -> None:
 
 STEPS = {
     "data": step_data,
-    "pretrain": step_pretrain,
     "first": step_first,
     "teachers": step_teachers,
     "label": step_label,

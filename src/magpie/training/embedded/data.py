@@ -2,7 +2,7 @@
 
 The tweet corpora overlap: GMNER re-splits Twitter-2015 and Twitter-2017, and unlabelled
 collections hold some of the same posts. A post is dropped from everything that is learnt from,
-language modelling included, when it occurs in any development or test split of any of them, by
+unlabelled posts included, when it occurs in any development or test split of any of them, by
 picture id or by normalised text.
 """
 

@@ -16,7 +16,7 @@ from magpie.engine.embedded.features import CASE_IDS, SHAPE_IDS
 from magpie.nn.crf import CRF
 from magpie.training.embedded.settings import HEADS, LABELS
 
-__all__ = ["Encoder", "EncoderSize", "Inputs", "MaskedWords", "Tagger"]
+__all__ = ["Encoder", "EncoderSize", "Inputs", "Tagger"]
 
 Inputs = dict[str, Tensor]
 
@@ -148,23 +148,6 @@ class Encoder(nn.Module):
         missing, unexpected = self.load_state_dict(mine, strict=False)
         if unexpected or set(missing) != {"case.weight", "shape.weight"}:
             raise ValueError(f"{weights}: not a MiniLM-L6 checkpoint: {missing} {unexpected}")
-
-
-class MaskedWords(nn.Module):
-    """Language-modelling head; its output matrix is the encoder's embedding table."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        width = encoder.size.width
-        self.dense = nn.Linear(width, width)
-        nn.init.eye_(self.dense.weight)
-        nn.init.zeros_(self.dense.bias)
-        self.norm = nn.LayerNorm(width)
-        self.bias = nn.Parameter(torch.zeros(encoder.size.vocabulary))
-
-    def forward(self, states: Tensor, table: Tensor) -> Tensor:
-        """states [N, D], table [V, D] -> [N, V]."""
-        return F.linear(self.norm(F.gelu(self.dense(states))), table, self.bias)
 
 
 class Tagger(nn.Module):

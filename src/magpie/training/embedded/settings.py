@@ -53,10 +53,6 @@ class Recipe:
 
     seed: int = 0
     max_pieces: int = 128
-    # pre-training; its length is a budget of wall-clock seconds because CPU time was the limit
-    pretrain_seconds: float = 1800.0
-    pretrain_rate: float = 5e-4
-    pretrain_tokens: int = 3072
     #: the student's starting point and first teacher
     first: Fit = field(default_factory=lambda: Fit(seed=1))
     #: further teachers

@@ -1,4 +1,4 @@
-"""Raw posts without labels: for language modelling and for soft labels."""
+"""Raw posts without labels, for soft labels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def raw_posts(data: Path) -> Iterator[tuple[str, str]]:
 def collect(
     data: Path, labelled: Sequence[tuple[str, Sequence[list[str]]]], held_out: HeldOut, seed: int
 ) -> tuple[dict[str, list[list[str]]], dict[str, LeakCount]]:
-    """Posts to learn language from, as words, by source: leaks, repetitions and scraps removed.
+    """Posts for a teacher to label, as words, by source: leaks, repetitions and scraps removed.
 
     Half of the raw posts keep ``#`` and ``@`` on their word, as Twitter-2015 does; the other half
     is cut as Twitter-2017 and :func:`magpie.text.words.split_words` cut.
