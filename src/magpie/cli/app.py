@@ -38,7 +38,9 @@ def _root(
 from magpie.cli import corpora as _corpora  # noqa: E402, F401
 from magpie.cli import demo as _demo  # noqa: E402, F401
 from magpie.cli import doctor as _doctor  # noqa: E402, F401
+from magpie.cli import export as _export  # noqa: E402, F401
 from magpie.cli import extract as _extract  # noqa: E402, F401
+from magpie.cli import import_ as _import  # noqa: E402, F401
 from magpie.cli import score as _score  # noqa: E402, F401
 
 
