@@ -15,7 +15,7 @@ from magpie.errors import MissingExtraError
 def test_every_extra_exists_in_the_project_file(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert set(EXTRAS.values()) <= set(project["optional-dependencies"])
-    tiers = {"train", "retrieval", "llm", "graph", "serve", "scale", "dev", "all"}
+    tiers = {"train", "retrieval", "llm", "graph", "serve", "scale", "plots", "dev", "all"}
     assert tiers == set(project["optional-dependencies"])
 
 

@@ -26,6 +26,7 @@ EXTRAS: dict[str, str] = {
     "starlette": "serve",
     "uvicorn": "serve",
     "pyarrow": "scale",
+    "matplotlib": "plots",
 }
 
 
