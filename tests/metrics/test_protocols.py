@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from magpie.errors import ComparisonError, ConfigError, NotFoundError
 from magpie.metrics import DEFAULTS, PROTOCOLS, check_comparable, protocol, score
 from magpie.metrics.counts import Counts
 from magpie.metrics.items import Item, Scored
+from magpie.metrics.table import ENTITY_PROTOCOLS
 
 
 def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
@@ -26,16 +28,21 @@ def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
 
 
 def test_the_registry() -> None:
-    assert {name: (p.task, p.parts) for name, p in PROTOCOLS.items()} == {
+    assert {p.name: (p.task, p.parts) for p in ENTITY_PROTOCOLS} == {
         "ner-span-conll@1": ("ner", ("mner",)),
         "ner-span-strict@1": ("ner", ("mner",)),
         "gmner-iou50@1": ("gmner", ("gmner", "mner", "eeg")),
     }
-    assert {task: PROTOCOLS[name].task for task, name in DEFAULTS.items()} == {
-        "ner": "ner",
-        "gmner": "gmner",
-    }
-    assert all(name == p.name and p.summary for name, p in PROTOCOLS.items())
+    assert all(PROTOCOLS[name].task == task for task, name in DEFAULTS.items())
+    assert {p.task for p in PROTOCOLS.values()} == set(DEFAULTS)
+    for name, p in PROTOCOLS.items():
+        assert name == p.name
+        assert re.fullmatch(r"[a-z0-9-]+@[1-9][0-9]*", name)
+        assert p.summary
+        assert set(p.means) <= set(p.parts)
+        assert callable(p.load_counter())
+        assert p.prepare is None or callable(p.load_prepare())
+        assert all(option.check(option.default) == option.default for option in p.options)
 
 
 def test_an_unknown_protocol_names_the_nearest() -> None:
@@ -107,7 +114,7 @@ def test_fine_types() -> None:
 
 @pytest.mark.parametrize("options", [{"mode": "riveg"}, {"inclusive": True}])
 def test_options_about_boxes_need_a_protocol_about_boxes(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="looks at no boxes"):
+    with pytest.raises(ConfigError, match="has no option"):
         score(GOLD, PREDICTED, **options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,7 +13,8 @@ from magpie.cli._common import JsonFlag, command, print_json, stdout
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
-    from magpie.metrics import Scored
+    from magpie.metrics import Protocol, Scored
+    from magpie.metrics.declare import OptionValue
 
 __all__ = ["score_command"]
 
@@ -32,8 +33,8 @@ def score_command(
         typer.Argument(help="Predictions for the same: JSONL, full or --flat, or a CoNLL file."),
     ],
     task: Annotated[
-        Literal["ner", "gmner"] | None,
-        typer.Option(help="What is scored; by default what the protocol scores, else ner."),
+        str | None,
+        typer.Option(help="What is scored (ner, gmner ...); by default what the protocol scores."),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Protocol by name and version, such as ner-span-strict@1.")
@@ -48,6 +49,18 @@ def score_command(
         Literal["gmner", "fmnerg", "riveg"] | None,
         typer.Option(help="Reproduce the counting of a public evaluator."),
     ] = None,
+    legacy_train_scorer: Annotated[
+        bool,
+        typer.Option(
+            "--legacy-train-scorer", help="With --mode fmnerg: count as inside TIGER's training."
+        ),
+    ] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="Any switch of the protocol; may be repeated."
+        ),
+    ] = None,
     allow_missing: Annotated[
         bool, typer.Option(help="Count documents without a prediction as empty.")
     ] = False,
@@ -59,10 +72,10 @@ def score_command(
 ) -> None:
     """Score predictions against gold under a named, versioned protocol."""
     from magpie.errors import ConfigError
-    from magpie.metrics import DEFAULTS, score
     from magpie.metrics import protocol as by_name
+    from magpie.metrics import score
 
-    name = protocol or DEFAULTS[task or "ner"]
+    name = protocol or _default(task or "ner")
     chosen = by_name(name)
     if task is not None and chosen.task != task:
         raise ConfigError(
@@ -73,9 +86,11 @@ def score_command(
         _read(gold),
         _read(predicted),
         name,
+        options=_options(chosen, option or []),
         level=level,
         inclusive=inclusive,
-        mode=cast(Any, mode),
+        mode=mode,
+        legacy_train_scorer=legacy_train_scorer,
         allow_missing=allow_missing,
         bootstrap=bootstrap,
         seed=seed,
@@ -84,6 +99,29 @@ def score_command(
         print_json(report.to_dict())
     else:
         stdout().print(report)
+
+
+def _default(task: str) -> str:
+    from magpie.errors import NotFoundError
+    from magpie.metrics import DEFAULTS
+
+    if task not in DEFAULTS:
+        raise NotFoundError(f"no task {task!r}", mend=f"Tasks are: {', '.join(DEFAULTS)}.")
+    return DEFAULTS[task]
+
+
+def _options(chosen: Protocol, given: list[str]) -> dict[str, OptionValue]:
+    """``KEY=VALUE`` by the protocol's own options; a name it does not have is left to it."""
+    from magpie.errors import ConfigError
+
+    known = {option.name: option for option in chosen.options}
+    values: dict[str, OptionValue] = {}
+    for entry in given:
+        name, equals, text = entry.partition("=")
+        if not equals:
+            raise ConfigError(f"--option needs KEY=VALUE, got {entry!r}")
+        values[name] = known[name].parse(text) if name in known else text
+    return values
 
 
 def _read(path: Path) -> Iterator[Scored]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magpie.errors import ConfigError
-from magpie.metrics.counts import Counts
+from magpie.metrics.counts import Counts, Mean, Value
 
-__all__ = ["f1_interval"]
+__all__ = ["f1_interval", "interval"]
 
 
-def f1_interval(
-    documents: Sequence[Counts], *, samples: int = 1000, level: float = 0.95, seed: int = 0
+def interval(
+    documents: Sequence[Value], *, samples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Interval of the micro F1 when documents are drawn anew with replacement.
+    """Interval of the micro score when documents are drawn anew with replacement.
 
-    Documents, not mentions, are drawn: the mentions of one tweet stand or fall together.
+    The score is the F1 of counts, or the mean of means. Documents, not mentions, are drawn: the
+    mentions of one tweet stand or fall together.
 
     Args:
-        documents: counts of each document.
+        documents: counts or means of each document, one kind only.
         samples: number of drawn sets.
         level: share of them inside the interval.
         seed: of the random numbers; the same input gives the same interval.
@@ -32,7 +33,14 @@ def f1_interval(
         raise ConfigError(f"need samples >= 1 and 0 < level < 1, got {samples} and {level}")
     if not documents:
         return (0.0, 0.0)
-    table = np.array([(c.gold, c.predicted, c.correct) for c in documents], dtype=np.float64)
+    # Numerator and denominator of the score, which both add up.
+    table = np.array(
+        [
+            (v.total, v.n) if isinstance(v, Mean) else (2 * v.correct, v.gold + v.predicted)
+            for v in documents
+        ],
+        dtype=np.float64,
+    )
     rng = np.random.default_rng(seed)
     size = len(documents)
     scores = np.empty(samples)
@@ -41,11 +49,17 @@ def f1_interval(
     for first in range(0, samples, step):
         count = min(step, samples - first)
         weights = rng.multinomial(size, np.full(size, 1.0 / size), size=count)
-        gold, predicted, correct = (weights @ table).T
-        total = gold + predicted
+        above, below = (weights @ table).T
         scores[first : first + count] = np.divide(
-            2 * correct, total, out=np.zeros(count), where=total > 0
+            above, below, out=np.zeros(count), where=below > 0
         )
     tail = (1 - level) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
     return (float(low), float(high))
+
+
+def f1_interval(
+    documents: Sequence[Counts], *, samples: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """:func:`interval` of counts: that of the micro F1."""
+    return interval(documents, samples=samples, level=level, seed=seed)

@@ -1,15 +1,17 @@
-"""Three counters from which every score here is made."""
+"""The two values from which every score here is made; both add up over documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-__all__ = ["Counts"]
+__all__ = ["Counts", "Mean", "Value", "add_up"]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Gold items, predicted items and the correct ones among them; adds up over documents."""
+    """Gold items, predicted items and the correct ones among them."""
 
     gold: int = 0
     predicted: int = 0
@@ -36,6 +38,11 @@ class Counts:
         total = self.gold + self.predicted
         return 2 * self.correct / total if total else 0.0
 
+    @property
+    def score(self) -> float:
+        """The one number that results are ranked by: the F1."""
+        return self.f1
+
     def to_dict(self) -> dict[str, float | int]:
         """The shape of ``magpie score --json``: fractions, then the counters."""
         return {
@@ -46,3 +53,50 @@ class Counts:
             "predicted": self.predicted,
             "correct": self.correct,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A sum of ``n`` values in [0, 1], such as the IoU of each gold item; its score is the mean."""
+
+    total: float = 0.0
+    n: int = 0
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.n + other.n)
+
+    @property
+    def mean(self) -> float:
+        """The mean, in [0, 1]; 0 of nothing."""
+        return self.total / self.n if self.n else 0.0
+
+    @property
+    def score(self) -> float:
+        """The one number that results are ranked by: the mean."""
+        return self.mean
+
+    def to_dict(self) -> dict[str, float | int]:
+        """The shape of ``magpie score --json``."""
+        return {"mean": self.mean, "n": self.n}
+
+
+Value: TypeAlias = Counts | Mean
+
+
+def add_up(values: Iterable[Value], zero: Value) -> Value:
+    """The sum; ``zero`` says of which kind, which matters where there are no values.
+
+    Raises:
+        TypeError: counts and means are mixed (a counter returns one kind for a part).
+    """
+    if isinstance(zero, Mean):
+        means = [(value.total, value.n) for value in values if isinstance(value, Mean)]
+        return Mean(zero.total + sum(m[0] for m in means), zero.n + sum(m[1] for m in means))
+    gold, predicted, correct = zero.gold, zero.predicted, zero.correct
+    for value in values:
+        if isinstance(value, Mean):
+            raise TypeError("a mean among counts")
+        gold += value.gold
+        predicted += value.predicted
+        correct += value.correct
+    return Counts(gold, predicted, correct)

@@ -20,14 +20,28 @@ Public evaluators of the field differ (docs/scorers.md); their counting is repro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, cast
 
+from magpie.errors import ConfigError
 from magpie.metrics.counts import Counts
-from magpie.metrics.items import XYXY, Item
+from magpie.metrics.declare import Prepared
+from magpie.metrics.items import XYXY, Item, Scored
 from magpie.metrics.matching import maximum_matching
 
-__all__ = ["PARTS", "Mode", "Part", "iou", "match_items", "region_matches", "score_part"]
+__all__ = [
+    "PARTS",
+    "Mode",
+    "Part",
+    "TypeOf",
+    "count",
+    "iou",
+    "match_items",
+    "prepare",
+    "region_matches",
+    "score_part",
+    "types_at",
+]
 
 Part = Literal["gmner", "mner", "eeg"]
 Mode: TypeAlias = Literal["gmner", "fmnerg", "riveg"] | None
@@ -37,6 +51,60 @@ PARTS: tuple[Part, ...] = ("gmner", "mner", "eeg")
 
 #: gives an item's type at the level that is scored (coarse or fine)
 TypeOf = Callable[[Item], str]
+
+# Twitter-2015 and GMNER call the fourth type OTHER, Twitter-2017 calls it MISC.
+_SAME_TYPE = {"MISC": "OTHER"}
+
+
+def types_at(level: str, gold: Iterable[Scored]) -> TypeOf:
+    """Types at one level, the fourth coarse type under the name that the gold uses."""
+    spelled = {item.type for document in gold for item in document.items}
+    shown = "MISC" if "MISC" in spelled and "OTHER" not in spelled else "OTHER"
+
+    def type_of(item: Item) -> str:
+        if level == "fine_type":
+            return item.fine_type or "none"
+        return shown if _SAME_TYPE.get(item.type, item.type) == "OTHER" else item.type
+
+    return type_of
+
+
+def prepare(
+    gold: Sequence[Scored], predicted: Sequence[Scored], options: Mapping[str, Any]
+) -> Prepared:
+    """How types are spelled in this gold, and how the reproduced evaluator prints its scores.
+
+    Raises:
+        ConfigError: legacy_train_scorer without mode fmnerg.
+    """
+    mode, legacy = options.get("mode"), options.get("legacy_train_scorer", False)
+    if legacy and mode != "fmnerg":
+        raise ConfigError("legacy_train_scorer belongs to mode fmnerg", mend='Set mode="fmnerg".')
+    swapped = {"gmner", "eeg"} if mode == "fmnerg" and not legacy else set()
+    return Prepared(
+        options={"type_of": types_at(options["level"], gold)}, swapped=frozenset(swapped)
+    )
+
+
+def count(
+    part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
+) -> Mapping[str, Counts]:
+    """Counter of the protocols of entities; ``options`` also hold what :func:`prepare` found."""
+    skips = options.get("skips_orphans", False)
+    sides = [
+        [item for item in side.items if not (skips and item.orphan)] for side in (gold, predicted)
+    ]
+    counts = score_part(
+        cast(Part, part),
+        sides[0],
+        sides[1],
+        options["type_of"],
+        inclusive=options.get("inclusive", False),
+        mode=options.get("mode"),
+    )
+    if options.get("legacy_train_scorer") and not predicted.items:
+        counts[""] = Counts(gold=-1, predicted=1)
+    return counts
 
 
 def iou(a: XYXY, b: XYXY) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from magpie._io import iter_lines, parse_json
@@ -39,7 +39,7 @@ class Item:
 class Scored:
     """The mentions of one document; ``failed`` when its extraction failed.
 
-    ``text`` is known unless the document came from a flat line; offsets count in it.
+    ``text`` and ``document`` are known unless it came from a flat line; offsets count in the text.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Scored:
     failed: bool = False
     source: str | None = None
     text: str | None = None
+    document: Document | None = field(default=None, compare=False, repr=False)
 
 
 def items_of(document: Document) -> Scored:
@@ -61,7 +62,8 @@ def items_of(document: Document) -> Scored:
     name = None
     if source is not None:
         name = source.corpus if source.split is None else f"{source.corpus}:{source.split}"
-    return Scored(document.id, items, document.status == "failed", name, document.text)
+    failed = document.status == "failed"
+    return Scored(document.id, items, failed, name, document.text, document)
 
 
 def _item(document: Document, entity: Entity, starts: Mapping[str, int]) -> Item:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magpie.errors import ComparisonError
-from magpie.metrics.counts import Counts
+from magpie.metrics.counts import Mean, Value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,16 +17,20 @@ __all__ = ["PartReport", "Report", "check_comparable"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartReport:
-    """One score: micro counts, counts by type, and the 95 % intervals of the F1.
+    """One score: the micro value, values by type, and 95 % intervals of the F1 (or the mean).
 
-    The interval of a type draws among the documents in which gold or prediction has the type.
+    ``per_document`` holds the value of each document in the order of ``Report.document_ids``,
+    ``per_document_types`` the same by type (under "" what belongs to no type). The interval of a
+    type draws among the documents in which gold or prediction has the type.
 
     ``swapped`` says that the public evaluator being reproduced prints precision and recall under
     each other's name; ``published`` then gives the two as printed there.
     """
 
-    micro: Counts
-    per_type: Mapping[str, Counts]
+    micro: Value
+    per_type: Mapping[str, Value]
+    per_document: tuple[Value, ...] = field(default=(), repr=False)
+    per_document_types: tuple[Mapping[str, Value], ...] = field(default=(), repr=False)
     interval: tuple[float, float] | None = None
     type_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     swapped: bool = False
@@ -34,6 +38,8 @@ class PartReport:
     @property
     def published(self) -> tuple[float, float]:
         """(precision, recall) as the reproduced evaluator prints them, in [0, 1]."""
+        if isinstance(self.micro, Mean):
+            raise TypeError("a mean has no precision and recall")
         pair = (self.micro.precision, self.micro.recall)
         return pair[::-1] if self.swapped else pair
 
@@ -43,9 +49,10 @@ class PartReport:
             "per_type": {kind: counts.to_dict() for kind, counts in self.per_type.items()},
         }
         if self.interval is not None:
-            body["f1_interval_95"] = list(self.interval)
+            name = "mean_interval_95" if isinstance(self.micro, Mean) else "f1_interval_95"
+            body[name] = list(self.interval)
             for kind, interval in self.type_intervals.items():
-                body["per_type"][kind]["f1_interval_95"] = list(interval)
+                body["per_type"][kind][name] = list(interval)
         if self.swapped:
             precision, recall = self.published
             body["as_published"] = {"precision": precision, "recall": recall}
@@ -54,7 +61,11 @@ class PartReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one scoring; the first part is the protocol's main score."""
+    """The result of one scoring; the first part is the protocol's main score.
+
+    ``notes`` are what the protocol found worth saying about the whole set, such as how many gold
+    items it could not place.
+    """
 
     protocol: str
     task: str
@@ -64,6 +75,8 @@ class Report:
     parts: Mapping[str, PartReport]
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    notes: Mapping[str, int | str] = field(default_factory=dict)
+    document_ids: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def main(self) -> PartReport:
@@ -79,6 +92,7 @@ class Report:
             "sources": list(self.sources),
             "documents": self.documents,
             "failed": self.failed,
+            "notes": dict(self.notes),
             **self.main.to_dict(),
             **(
                 {"parts": {name: part.to_dict() for name, part in self.parts.items()}}
@@ -94,29 +108,31 @@ class Report:
         options = "".join(f", {key}={value}" for key, value in self.options.items())
         title = f"{self.protocol}{options} on {', '.join(self.sources) or 'unnamed data'}"
         table = Table(title=Text(title))
-        for heading in ("score", "type", "P", "R", "F1", "correct", "predicted", "gold"):
+        means = any(isinstance(part.micro, Mean) for part in self.parts.values())
+        headings = ["score", "type", "P", "R", "F1", "correct", "predicted", "gold"]
+        for heading in [*headings, *(["mean", "n"] if means else [])]:
             table.add_column(heading, justify="left" if heading in ("score", "type") else "right")
         for name, part in self.parts.items():
-            rows = [("all", part.micro), *part.per_type.items()]
-            for kind, counts in rows:
-                f1 = f"{100 * counts.f1:.2f}"
+            for kind, value in (("all", part.micro), *part.per_type.items()):
                 interval = part.interval if kind == "all" else part.type_intervals.get(kind)
-                if interval is not None:
-                    f1 += f" [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
-                table.add_row(
-                    Text(name if self.task != "ner" else "ner"),
-                    Text(kind),
-                    f"{100 * counts.precision:.2f}",
-                    f"{100 * counts.recall:.2f}",
-                    f1,
-                    str(counts.correct),
-                    str(counts.predicted),
-                    str(counts.gold),
-                )
+                cells = (Text(name if self.task != "ner" else "ner"), Text(kind))
+                table.add_row(*cells, *_cells(value, interval))
             table.add_section()
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
-        table.caption = Text(f"{self.documents} documents{failed}; percentages")
+        notes = "".join(f"; {key}: {value}" for key, value in self.notes.items())
+        table.caption = Text(f"{self.documents} documents{failed}; percentages{notes}")
         return table
+
+
+def _cells(value: Value, interval: tuple[float, float] | None) -> list[str]:
+    """A row of the table behind its name; counts leave the columns of means to their right out."""
+    shown = f"{100 * value.score:.2f}"
+    if interval is not None:
+        shown += f" [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
+    if isinstance(value, Mean):
+        return [*[""] * 6, shown, str(value.n)]
+    shares = [f"{100 * value.precision:.2f}", f"{100 * value.recall:.2f}", shown]
+    return [*shares, str(value.correct), str(value.predicted), str(value.gold)]
 
 
 def check_comparable(first: Report, second: Report) -> None:
