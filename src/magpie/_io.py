@@ -111,6 +111,10 @@ def parse_json(text: str | bytes, *, where: str = "") -> Any:
         ) from error
     except RecursionError as error:
         raise FormatError("JSON is nested too deeply", code="format-json", where=where) from error
+    except FormatError:
+        raise
+    except ValueError as error:  # Python refuses integers of thousands of digits
+        raise FormatError(f"not valid JSON: {error}", code="format-json", where=where) from error
 
 
 @dataclass(frozen=True, slots=True)

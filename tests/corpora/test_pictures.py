@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from magpie.corpora import load
+from magpie.corpora.anomaly import ignore
 from magpie.corpora.pictures import Pictures, picture_name
 from magpie.errors import AccessError
 from magpie.schema import Media
@@ -64,3 +65,20 @@ def test_ids_that_are_paths(tmp_path: Path, identifier: str) -> None:
 def test_picture_name(uri: str, name: str) -> None:
     assert picture_name(Media(uri=uri)) == name
     assert picture_name(Media(data=b"x")) is None
+
+
+def test_several_folders_are_searched_the_first_wins(tmp_path: Path) -> None:
+    for folder, names in {"a": ["1.jpg", "2.jpg"], "b": ["2.jpg", "3.png"]}.items():
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        for name in names:
+            (tmp_path / "images" / folder / name).write_bytes(b"x")
+    candidates = ("images/none", "images/a", "images/b")
+    for pictures in (
+        Pictures(candidates, tmp_path, None),
+        Pictures(candidates, tmp_path / "elsewhere", tmp_path / "images"),
+    ):
+        found = [pictures.media(name, "f:1", ignore).uri for name in ("1", "2")]
+        assert found == [str(tmp_path / "images" / "a" / f"{name}.jpg") for name in ("1", "2")]
+        png = pictures.media("3", "f:1", ignore, suffix=".png", medium="m7")
+        assert (png.id, png.uri) == ("m7", str(tmp_path / "images" / "b" / "3.png"))
+        assert not pictures.media("3", "f:1", ignore).present

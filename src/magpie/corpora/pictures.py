@@ -16,12 +16,14 @@ PICTURE = "m0"
 
 
 class Pictures:
-    """The pictures folder of a corpus.
+    """The pictures folders of a corpus.
 
     Args:
-        candidates: folders below the root that hold the corpus's pictures, the first wins.
+        candidates: folders below the root that hold the corpus's pictures; a picture that lies
+            in several is taken from the first.
         root: the corpus root.
-        images: a folder that was given outright; then every picture that it lacks is reported.
+        images: a folder that was given outright (folders in it that are named as the last part of
+            a candidate count too); then every picture that is not there is reported.
 
     Raises:
         NotFoundError: ``images`` does not exist.
@@ -32,14 +34,18 @@ class Pictures:
     ) -> None:
         self.given = images is not None
         if images is not None:
-            self.folder: Path | None = Path(images).absolute()
-            if not self.folder.is_dir():
+            given = Path(images).absolute()
+            if not given.is_dir():
                 raise NotFoundError("no such pictures folder", where=str(images))
+            leaves = (name.rsplit("/", maxsplit=1)[-1] for name in candidates)
+            places = [given, *(given / leaf for leaf in leaves)]
         else:
-            places = (root / name for name in candidates)
-            self.folder = next((place for place in places if place.is_dir()), None)
+            places = [root / name for name in candidates]
+        self.folders = tuple(place for place in places if place.is_dir())
         # One listing instead of a question per post; it also keeps ids from leading elsewhere.
-        self._names = frozenset(os.listdir(self.folder)) if self.folder is not None else frozenset()
+        self._places: dict[str, Path] = {}
+        for folder in reversed(self.folders):
+            self._places.update(dict.fromkeys(os.listdir(folder), folder))
 
     def media(
         self,
@@ -48,10 +54,13 @@ class Pictures:
         report: Report,
         *,
         size: tuple[int, int] | None = None,
+        suffix: str = ".jpg",
+        medium: str = PICTURE,
     ) -> Media:
-        """The picture ``<identifier>.jpg``; ``size`` is its width and height if known.
+        """The picture ``<identifier><suffix>``; ``size`` is its width and height if known.
 
         A picture that is not there keeps its file name as ``uri``, so that its id is not lost.
+        ``medium`` is the id it gets, for posts of several pictures.
 
         Raises:
             AccessError: the id is a path.
@@ -62,17 +71,18 @@ class Pictures:
                 where=where,
                 mend="Picture ids name files of the pictures folder.",
             )
-        name = f"{identifier}.jpg"
+        name = f"{identifier}{suffix}"
         width, height = size if size is not None else (None, None)
-        if self.folder is None:
+        folder = self._places.get(name)
+        if folder is not None:
+            return Media(id=medium, uri=str(folder / name), width=width, height=height)
+        if not self.folders:
             missing = "no pictures folder was given"
-        elif name not in self._names:
+        else:
             missing = "not in the pictures folder"
             if self.given:
                 report(Anomaly("picture-missing", f"no picture {name}", where, identifier))
-        else:
-            return Media(id=PICTURE, uri=str(self.folder / name), width=width, height=height)
-        return Media(id=PICTURE, uri=name, width=width, height=height, missing=missing)
+        return Media(id=medium, uri=name, width=width, height=height, missing=missing)
 
 
 def picture_name(media: Media) -> str | None:

@@ -6,6 +6,7 @@ enforces while reading, and lines by :data:`magpie._io.MAX_LINE_BYTES`.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import os
@@ -30,6 +31,7 @@ __all__ = [
     "find",
     "find_split",
     "iter_found_lines",
+    "iter_found_text",
     "open_folder",
     "resolve_root",
 ]
@@ -183,15 +185,36 @@ def iter_found_lines(found: Found) -> Iterator[Line]:
         FormatError: a damaged archive, or a file in UTF-16.
     """
     with _open(found) as stream:
-        # Both kinds of stream can peek; the protocol type just does not say so.
-        if cast(BufferedReader, stream).peek(2)[:2] in _UTF16:
-            raise FormatError(
-                "the file is UTF-16, expected UTF-8",
-                code="format-encoding",
-                where=found.name,
-                mend="Convert the file to UTF-8.",
-            )
+        _refuse_utf16(stream, found)
         yield from iter_open_lines(stream, name=found.name)
+
+
+def _refuse_utf16(stream: BinaryIO, found: Found) -> None:
+    # Both kinds of stream can peek; the protocol type just does not say so.
+    if cast(BufferedReader, stream).peek(2)[:2] in _UTF16:
+        raise FormatError(
+            "the file is UTF-16, expected UTF-8",
+            code="format-encoding",
+            where=found.name,
+            mend="Convert the file to UTF-8.",
+        )
+
+
+def iter_found_text(found: Found, *, size: int = 1 << 20) -> Iterator[str]:
+    """Streams a text file in pieces of ``size`` bytes, for formats without lines.
+
+    A byte order mark is dropped. A byte that is not UTF-8 comes out as the lone surrogate
+    ``U+DC00 + byte``, so that the caller can set aside the record that holds it.
+
+    Raises:
+        FormatError: a damaged archive, or a file in UTF-16.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+    with _open(found) as stream:
+        _refuse_utf16(stream, found)
+        while chunk := stream.read(size):
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
 
 
 class Folder:
