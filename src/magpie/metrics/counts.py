@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -83,12 +83,14 @@ class Mean:
 Value: TypeAlias = Counts | Mean
 
 
-def add_up(values: Iterable[Value], zero: Value) -> Value:
+def add_up(values: Collection[Value], zero: Value) -> Value:
     """The sum; ``zero`` says of which kind, which matters where there are no values.
 
     Raises:
         TypeError: counts and means are mixed (a counter returns one kind for a part).
     """
+    if not values:
+        return zero
     if isinstance(zero, Mean):
         means = [(value.total, value.n) for value in values if isinstance(value, Mean)]
         return Mean(zero.total + sum(m[0] for m in means), zero.n + sum(m[1] for m in means))

@@ -159,7 +159,11 @@ def _part(
         for kind, more in counts.items():
             if kind:
                 typed.setdefault(kind, []).append(more)
-    per_document = tuple(add_up(counts.values(), zero) for counts in counted)
+    # Most documents hold one type or none: nothing to add.
+    per_document = tuple(
+        next(iter(counts.values())) if len(counts) == 1 else add_up(counts.values(), zero)
+        for counts in counted
+    )
     return PartReport(
         micro=add_up(per_document, zero),
         per_type={kind: add_up(typed[kind], zero) for kind in sorted(typed)},
