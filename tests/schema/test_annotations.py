@@ -162,12 +162,18 @@ def test_references_to_nothing_are_refused() -> None:
         Annotations(entities=one, links=(Link(head="e9", tail="e0"),))
 
 
-def test_form_links_join_entities_only() -> None:
+def test_form_links_join_fields_with_text_and_fields_of_ink_alone() -> None:
+    signed = Annotations(
+        entities=(entity("e0"),),
+        regions=(Region(media="m0", id="r0"),),
+        links=(Link(head="e0", tail="r0"),),
+    )
+    assert signed.links[0].tail == "r0"
     with refused("schema-reference"):
         Annotations(
             entities=(entity("e0"),),
-            regions=(Region(media="m0", id="r0"),),
-            links=(Link(head="e0", tail="r0"),),
+            relations=(Relation(id="x", head="e0", tail="e0", type="t"),),
+            links=(Link(head="e0", tail="x"),),
         )
 
 

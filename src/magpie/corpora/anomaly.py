@@ -13,17 +13,30 @@ __all__ = ["KINDS", "Anomaly", "Report", "ignore"]
 #: kind -> what it means; the only kinds a reader may report
 KINDS: dict[str, str] = {
     "unreadable": "A record could not be read and was set aside",
+    "unknown-digest": "The card does not know these files; results on them stand alone",
     "orphan-tag": "An I- tag continues nothing; its entity is kept and marked",
     "separator": "Columns are parted by spaces where the format asks for tabs",
-    "empty-word": "A row has a tag but no word; the row was left out",
+    "empty-word": "A word, or a row with a tag, has no text; it was left out",
     "duplicate-id": "An id stands twice; the later record got a number behind its id",
     "column-mismatch": "Coarse and fine tags of one entity disagree; the fine type was left out",
+    "picture-unreadable": "A picture file is damaged, or no picture at all",
+    "picture-size": "A picture has another size than its annotations say",
     "picture-missing": "The picture of a record is not in the pictures folder",
     "boxes-missing": "The box annotations are absent; nobody knows what is in the pictures",
     "box-unreadable": "A box annotation file could not be read; grounding stays unknown",
     "box-skipped": "An object without a usable box was left out",
     "box-clipped": "A box left its picture and was cut to it",
+    "name-mismatch": "A mention's name differs from the words at its place; the words count",
+    "mention-ambiguous": "A mention's text stands at several places; the first fitting one counts",
     "box-unmatched": "A box is named after no entity of its post; kept as a region of its own",
+    "member-twice": "A name stands in an archive more than once; the last one was read",
+    "empty-field": "A form field has a box and a label but no text; kept as a region",
+    "link-repeated": "A link is written down more than once at one of its ends; kept once",
+    "link-dangling": "A link leads to nothing, or is no pair; it was left out",
+    "link-self": "A field is linked to itself; the link was kept",
+    "value-missing": "A record lacks one of its key values, or the value is empty",
+    "value-unlocated": "A key value stands nowhere in the text; it was left out",
+    "type-mismatch": "Two annotations of one event give it different types",
 }
 
 

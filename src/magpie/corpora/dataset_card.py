@@ -24,7 +24,8 @@ class DataFile:
 
     ``member`` is its name inside a zip archive; the same file unpacked beside the archive is
     found too, and ``sha256`` is the digest of the content, so it holds for both. ``folder``
-    marks an archive (or folder) that is used as a whole; its digest covers names and contents.
+    marks an archive (or folder) that is used as a whole, or as a whole below ``member``; its
+    digest covers names and contents.
     """
 
     path: str

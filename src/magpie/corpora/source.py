@@ -15,12 +15,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from magpie._io import Line, iter_open_lines
 from magpie.corpora.dataset_card import SPLIT_ALIASES, DataFile
-from magpie.errors import FormatError, NotFoundError
+from magpie.errors import AccessError, FormatError, MediaError, NotFoundError
 
 __all__ = [
     "MAX_MEMBER_BYTES",
@@ -92,16 +92,22 @@ def find(file: DataFile, root: Path) -> Found:
         packed = root.suffix == ".zip"
         return Found(file, root, file.member if packed else None)
     parts = file.path.split("/")
+    whole = file.folder and (file.member is not None or root.name == parts[-1])
+    if whole and root.suffix == ".zip" and root.is_file():
+        return Found(file, root, file.member)
     for index in range(len(parts)):
         path = root.joinpath(*parts[index:])
         if path.is_file():
             return Found(file, path, file.member)
         unpacked = path.with_suffix("")
-        if file.member is not None and (unpacked / file.member).is_file():
+        if file.folder:
+            if path.suffix == ".zip" and (unpacked / (file.member or "")).is_dir():
+                return Found(file, unpacked, file.member)
+        elif file.member is not None and (unpacked / file.member).is_file():
             return Found(file, unpacked / file.member)
-        if file.folder and path.suffix == ".zip" and unpacked.is_dir():
-            return Found(file, unpacked)
-    if file.member is not None and (root / file.member).is_file():
+    if file.member is not None and file.folder and (root / file.member).is_dir():
+        return Found(file, root, file.member)
+    if file.member is not None and not file.folder and (root / file.member).is_file():
         return Found(file, root / file.member)
     raise NotFoundError(
         f"expected {file.label} in the corpus folder, found nothing",
@@ -217,15 +223,52 @@ def iter_found_text(found: Found, *, size: int = 1 << 20) -> Iterator[str]:
         yield decoder.decode(b"", final=True)
 
 
+def _refuse_outside(name: str, where: str) -> None:
+    """Nothing is extracted, so such a name could do no harm here; but no honest archive has one,
+    and whoever unpacks this one elsewhere is hit."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or name.startswith(("/", "\\")) or name[1:2] == ":" or "\0" in name:
+        raise AccessError(
+            f"the archive holds a member {name[:80]!r}, which leads out of it",
+            where=where,
+            mend="Do not unpack this archive; fetch it again from its source.",
+        )
+
+
+def _paths_below(folder: Path, inner: str) -> list[str]:
+    """The files below ``folder/inner``, as paths that start at ``folder``."""
+    return sorted(
+        (Path(place) / name).relative_to(folder).as_posix()
+        for place, _, names in os.walk(folder / inner)
+        for name in names
+    )
+
+
 class Folder:
-    """Small files by name, from an open archive or a folder on disk."""
+    """Small files by name, from an open archive or a folder on disk.
+
+    Names are bare file names; below a folder of an archive (``DataFile.member``) they are paths
+    that start there, as in ``annotations/1.json``. ``twice`` are the names that stand in the
+    archive more than once; the last one is read.
+
+    Raises:
+        FormatError: more members than the limit.
+        AccessError: a member's name leads out of the archive, or no such name is honest.
+    """
 
     def __init__(self, found: Found, archive: zipfile.ZipFile | None) -> None:
         self.name = found.name
         self._path = found.path
         self._archive = archive
         self._members: dict[str, str] = {}
-        names = archive.namelist() if archive is not None else sorted(os.listdir(found.path))
+        self.twice: list[str] = []
+        self._inner = inner = found.file.member
+        if archive is not None:
+            names = archive.namelist()
+        elif inner is not None:
+            names = _paths_below(found.path, inner)
+        else:
+            names = sorted(os.listdir(found.path))
         if len(names) > _MAX_MEMBERS:
             raise FormatError(
                 f"the archive has {len(names)} members, the limit is {_MAX_MEMBERS}",
@@ -233,11 +276,58 @@ class Folder:
                 where=self.name,
             )
         for name in names:
-            if not name.endswith("/"):
-                self._members[name.rsplit("/", maxsplit=1)[-1]] = name
+            if name.endswith("/"):
+                continue
+            _refuse_outside(name, self.name)
+            key = name.rsplit("/", maxsplit=1)[-1]
+            if inner is not None:
+                if not name.startswith(f"{inner}/"):
+                    continue
+                key = name.removeprefix(f"{inner}/")
+            if key in self._members and inner is not None:
+                self.twice.append(key)
+            self._members[key] = name
+
+    def place(self, name: str) -> str | None:
+        """Where a file lies, as ``Media.uri`` names it: its path, in an archive
+        ``<archive>!<member>``; None when there is none of that name."""
+        member = self._members.get(name)
+        return None if member is None else self._at(member)
+
+    def picture_size(self, name: str) -> tuple[int, int]:
+        """Width and height of a picture, from its header; see
+        :func:`magpie.vision.header.picture_size`.
+
+        Raises:
+            FormatError: the archive is damaged.
+            MediaError: no such picture, or none that can be opened.
+        """
+        from magpie.vision.header import picture_size
+
+        member = self._members.get(name)
+        if member is None:
+            raise MediaError("no such picture", code="media-absent", where=f"{self.name}!{name}")
+        where = self._at(member)
+        with self._stream(member, where, MAX_MEMBER_BYTES) as stream:
+            return picture_size(stream, where=where)
+
+    def _at(self, member: str) -> str:
+        return str(self._path / member) if self._archive is None else f"{self._path}!{member}"
+
+    @contextlib.contextmanager
+    def _stream(self, member: str, where: str, limit: int) -> Iterator[BinaryIO]:
+        if self._archive is None:
+            with open(self._path / member, "rb") as stream:
+                yield stream
+            return
+        try:
+            with _open_member(self._archive, member, where, limit) as packed:
+                yield packed
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise FormatError(f"the archive member is damaged: {error}", where=where) from error
 
     def names(self) -> list[str]:
-        """File names without folders, sorted."""
+        """Every name, sorted."""
         return sorted(self._members)
 
     def read(self, name: str, *, limit: int) -> bytes | None:
@@ -249,16 +339,9 @@ class Folder:
         member = self._members.get(name)
         if member is None:
             return None
-        where = f"{self.name}!{name}"
-        if self._archive is None:
-            with open(self._path / member, "rb") as stream:
-                data = stream.read(limit + 1)
-        else:
-            try:
-                with _open_member(self._archive, member, where, limit) as packed:
-                    data = packed.read(limit + 1)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise FormatError(f"the archive member is damaged: {error}", where=where) from error
+        where = f"{self.name}!{name}" if self._inner is None else self._at(member)
+        with self._stream(member, where, limit) as stream:
+            data = stream.read(limit + 1)
         if len(data) > limit:
             raise FormatError(
                 f"the file is larger than {limit} bytes", code="format-too-long", where=where

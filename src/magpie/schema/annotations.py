@@ -210,7 +210,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link between two form fields (entities): from ``head``, usually the key, to ``tail``."""
+    """A link between two form fields: from ``head``, usually the key, to ``tail``.
+
+    A field with text is an entity; one that holds only ink (a signature, a ticked box) is a region.
+    """
 
     __pydantic_config__ = JSON_CONFIG
 
@@ -255,8 +258,7 @@ class Annotations:
         others += [relation.id for relation in self.relations]
         others += [event.id for event in self.events]
         unique("annotation", [*others, *regions])
-        entity_ids = {entity.id for entity in self.entities}
-        ends = entity_ids | regions.keys()
+        ends = {entity.id for entity in self.entities} | regions.keys()
         for relation in self.relations:
             for name, end in (("head", relation.head), ("tail", relation.tail)):
                 _check_end(f"relation {relation.id!r}: {name}", end, ends)
@@ -265,7 +267,7 @@ class Annotations:
                 _check_end(f"event {event.id!r}: {argument.role}", argument.target, ends)
         for link in self.links:
             for name, end in (("head", link.head), ("tail", link.tail)):
-                _check_end(f"link: {name}", end, entity_ids)
+                _check_end(f"link: {name}", end, ends)
 
     def all_regions(self) -> Iterator[Region]:
         """Free-standing regions, then those of each entity's grounding."""

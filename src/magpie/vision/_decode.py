@@ -14,7 +14,7 @@ from magpie.vision.load import ACCEPTED, ImageLimits, LoadedImage
 if TYPE_CHECKING:
     from magpie.vision.load import Pixels
 
-__all__ = ["decode_bytes", "decode_pillow"]
+__all__ = ["SIDEWAYS", "decode_bytes", "decode_pillow", "orientation"]
 
 #: EXIF tag 0x0112: what turns the stored picture upright, for each value that is not 1.
 _ORIENTATION = 0x0112
@@ -27,6 +27,9 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+#: EXIF orientations in which width and height change places
+SIDEWAYS = (5, 6, 7, 8)
 
 _SUFFIXES = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -129,7 +132,7 @@ def _decode(
             # JPEG can decode straight to an eighth of the size; other formats ignore this.
             image.draft(None, (min(width, max_side), min(height, max_side)))
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
+        turn = _UPRIGHT.get(orientation(image))
         upright = _to_rgb(image, notes, where)
     except MediaError:
         raise
@@ -150,7 +153,7 @@ def _decode(
     return LoadedImage(pixels, width, height, format=name, notes=tuple(notes))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """The EXIF orientation; 1 (as stored) where there is none or EXIF is unreadable."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)

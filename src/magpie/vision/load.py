@@ -5,6 +5,9 @@ pixels counted from the header before decoding (Pillow's own global limit is nei
 changed); paths kept below a root with links resolved; addresses refused unless asked for. What
 comes back is always upright 8-bit RGB, and what was done to get there stands in ``notes``.
 
+A picture may lie in a zip archive: ``forms.zip!pages/1.png`` names the member ``pages/1.png``. It
+is read in place, never extracted.
+
 All boxes in magpie are in this upright frame: a picture whose EXIF orientation says "rotated" is
 turned first, and ``width`` and ``height`` are those after turning.
 """
@@ -182,6 +185,10 @@ def _read(
             )
         require_online(_shown(place))
         return fetch(place, limits)
+    archive, mark, member = place.partition(".zip!")
+    if mark and not os.path.lexists(place if root is None else os.path.join(root, place)):
+        path = _resolved(archive + ".zip", root)
+        return _read_member(path, member, limits, _shown(place))
     return _read_file(_resolved(place, root), limits, _shown(place))
 
 
@@ -221,3 +228,26 @@ def _read_file(path: Path, limits: ImageLimits, where: str) -> bytes:
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(len(data), limits, where)
     return data
+
+
+def _read_member(path: Path, member: str, limits: ImageLimits, where: str) -> bytes:
+    import zipfile
+    import zlib
+
+    if not path.is_file():  # opening a pipe could block for ever
+        raise _absent(where, "no such archive")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(member)
+            if info.file_size > limits.max_bytes:
+                raise _too_many_bytes(info.file_size, limits, where)
+            # The standard library stops at the size announced, so a bomb cannot swell beyond it.
+            return archive.read(info)
+    except KeyError as error:
+        raise _absent(where, "no such member in the archive") from error
+    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise MediaError(
+            f"the archive is damaged, encrypted or packed in an unknown way: {error}",
+            where=where,
+            mend="Fetch the archive again.",
+        ) from error
