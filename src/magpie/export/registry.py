@@ -58,7 +58,7 @@ FORMATS: dict[str, Format] = {
     "spacy": Format(
         module="magpie.export.docbin",
         title="spaCy DocBin",
-        keeps=_ALL - {"source"},
+        keeps=_ALL,
         needs="spacy",
     ),
     "datasets": Format(
