@@ -3,7 +3,8 @@
 Importing this package loads neither Pillow nor numpy; the functions do.
 """
 
-from magpie.vision.load import ACCEPTED, ImageLimits, ImageSource, LoadedImage, load_image
+from magpie.vision.load import ACCEPTED, ImageLimits, ImageSource, LoadedImage, load_image, read_picture
+from magpie.vision.pixels import PixelSpec, network_input
 from magpie.vision.resize import BoxMap, resize_within
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "ImageLimits",
     "ImageSource",
     "LoadedImage",
+    "PixelSpec",
     "load_image",
+    "network_input",
+    "read_picture",
     "resize_within",
 ]

@@ -17,27 +17,38 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class BoxMap:
-    """Scale from the original picture to a resized one, and the original's size in pixels."""
+    """Scale from the original picture to a resized one, and the original's size in pixels.
+
+    The shifts, in pixels of the resized picture, are added after scaling; a cut makes them
+    negative.
+    """
 
     scale_x: float
     scale_y: float
     width: int
     height: int
+    shift_x: float = 0.0
+    shift_y: float = 0.0
 
     def to_original(self, box: Corners) -> Corners:
         """A box of the resized picture as (x1, y1, x2, y2) of the original, clipped to it."""
         x1, y1, x2, y2 = box
         return (
-            min(max(x1 / self.scale_x, 0.0), float(self.width)),
-            min(max(y1 / self.scale_y, 0.0), float(self.height)),
-            min(max(x2 / self.scale_x, 0.0), float(self.width)),
-            min(max(y2 / self.scale_y, 0.0), float(self.height)),
+            min(max((x1 - self.shift_x) / self.scale_x, 0.0), float(self.width)),
+            min(max((y1 - self.shift_y) / self.scale_y, 0.0), float(self.height)),
+            min(max((x2 - self.shift_x) / self.scale_x, 0.0), float(self.width)),
+            min(max((y2 - self.shift_y) / self.scale_y, 0.0), float(self.height)),
         )
 
     def to_resized(self, box: Corners) -> Corners:
         """A box of the original as (x1, y1, x2, y2) of the resized picture."""
         x1, y1, x2, y2 = box
-        return (x1 * self.scale_x, y1 * self.scale_y, x2 * self.scale_x, y2 * self.scale_y)
+        return (
+            x1 * self.scale_x + self.shift_x,
+            y1 * self.scale_y + self.shift_y,
+            x2 * self.scale_x + self.shift_x,
+            y2 * self.scale_y + self.shift_y,
+        )
 
 
 def resize_within(image: LoadedImage, max_side: int) -> tuple[Pixels, BoxMap]:

@@ -1,0 +1,14 @@
+"""Pre-trained encoders by hub name or folder, and their tiny random twins built offline."""
+
+from magpie.backbones.base import Backbone, from_folder
+from magpie.backbones.text import TextEncoder, load_text
+from magpie.backbones.vision import VisionEncoder, load_vision
+
+__all__ = [
+    "Backbone",
+    "TextEncoder",
+    "VisionEncoder",
+    "from_folder",
+    "load_text",
+    "load_vision",
+]

@@ -1,0 +1,117 @@
+"""What all backbones share: loading by name or folder without surprises, and saving their shape.
+
+A backbone inside a checkpoint is its configuration (and tokenizer), never its weights: those stand
+in the checkpoint's one weight file. So a trained method loads on a machine that has never seen the
+hub.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from torch import nn
+
+from magpie._io import atomic_write, dump_json, parse_json
+from magpie.errors import ModelError
+
+__all__ = ["Backbone", "from_folder", "load_local"]
+
+CONFIG_FILE = "backbone.json"
+
+_Loaded = TypeVar("_Loaded")
+
+
+class Backbone(nn.Module, ABC):
+    """A pre-trained part of a method.
+
+    Args:
+        model: a transformers model.
+        name: what it was loaded as, for the record.
+    """
+
+    kind: str
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__()
+        self.model = model
+        self.name = name
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """D, of the states it returns."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON; :meth:`from_description` builds it anew."""
+
+    @classmethod
+    @abstractmethod
+    def from_description(cls, value: dict[str, Any], folder: Path) -> Self:
+        """The same backbone with random weights."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the description and whatever stands beside it (a tokenizer)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        body = {"kind": self.kind, "name": self.name, **self.describe()}
+        atomic_write(folder / CONFIG_FILE, dump_json(body, indent=1))
+
+    def freeze(self) -> Self:
+        """Takes no gradient from here on, and stays in evaluation mode."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        return self
+
+
+def from_folder(folder: Path) -> Backbone:
+    """A backbone as :meth:`Backbone.save` described it, with random weights.
+
+    Raises:
+        ModelError: the description is absent or of an unknown kind.
+    """
+    from magpie.backbones.text import TextEncoder
+    from magpie.backbones.vision import VisionEncoder
+
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise ModelError(
+            "a backbone's description is absent",
+            where=str(path),
+            mend="The checkpoint is incomplete; copy its whole folder.",
+        )
+    value = parse_json(path.read_text("utf-8"), where=str(path))
+    kinds: dict[str, type[Backbone]] = {cls.kind: cls for cls in (TextEncoder, VisionEncoder)}
+    kind = value.pop("kind", None)
+    if kind not in kinds:
+        raise ModelError(
+            f"unknown kind of backbone {kind!r}", code="model-damaged", where=str(path)
+        )
+    return kinds[kind].from_description(value, folder)
+
+
+def load_local(name: str, load: Callable[..., _Loaded]) -> _Loaded:
+    """Loads from a folder or from what the hub's cache already holds; never over the network.
+
+    Args:
+        name: a folder, or a hub name such as ``bert-base-cased``.
+        load: a ``from_pretrained``.
+
+    Raises:
+        ModelError: it is not there; the sentence holds the command that gets it.
+    """
+    place = Path(name).expanduser()
+    local = place.is_dir()
+    try:
+        return load(str(place) if local else name, local_files_only=True)
+    except (OSError, ValueError) as error:
+        short = name.rstrip("/").rsplit("/", 1)[-1]
+        raise ModelError(
+            f"the backbone {name!r} is not on this machine",
+            mend=(
+                f"Where there is a connection, run: hf download {name} --local-dir "
+                f"models/{short}; then give the folder models/{short} instead of the name."
+            ),
+        ) from error

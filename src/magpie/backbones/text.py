@@ -1,0 +1,120 @@
+"""Text encoders: any transformers encoder, with its tokenizer.
+
+Shapes: B batch, T pieces, D width.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from magpie.backbones.base import Backbone, load_local
+from magpie.errors import ModelError
+
+__all__ = ["TextEncoder", "load_text"]
+
+#: what BERT's own code adds to the scores of hidden positions
+HIDDEN = -10000.0
+
+
+class TextEncoder(Backbone):
+    """Pieces in, one state a piece out.
+
+    Args:
+        model: a transformers encoder without head.
+        tokenizer: its fast tokenizer.
+        name: what it was loaded as.
+    """
+
+    kind = "text"
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str
+    ) -> None:
+        super().__init__(model, name)
+        self.tokenizer = tokenizer
+
+    @property
+    def transformer(self) -> PreTrainedModel:
+        """The transformers model, for methods that work layer by layer."""
+        return cast(PreTrainedModel, self.model)
+
+    @property
+    def width(self) -> int:
+        return int(self.transformer.config.hidden_size)
+
+    @property
+    def max_positions(self) -> int:
+        """Longest input in pieces, special ones included."""
+        config = self.transformer.config
+        positions = int(getattr(config, "max_position_embeddings", 512))
+        # RoBERTa numbers positions from padding_idx + 1 on.
+        roberta = config.model_type in ("roberta", "xlm-roberta", "camembert")
+        return positions - (config.pad_token_id + 1 if roberta else 0)
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.tokenizer.pad_token_id or 0)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """[B, T] ids and 1/0 mask -> last hidden states [B, T, D]."""
+        states = self.transformer(input_ids=input_ids, attention_mask=attention_mask)
+        return cast(Tensor, states.last_hidden_state)
+
+    def describe(self) -> dict[str, Any]:
+        return {"config": self.transformer.config.to_dict()}
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+
+    @classmethod
+    def from_description(cls, value: dict[str, Any], folder: Path) -> Self:
+        config = AutoConfig.for_model(**value["config"])
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        return cls(_empty(config), cast(PreTrainedTokenizerFast, tokenizer), value["name"])
+
+
+def load_text(name: str, *, dropout: float | None = None) -> TextEncoder:
+    """An encoder by hub name, folder, or ``tiny-bert`` / ``tiny-roberta``.
+
+    Args:
+        name: see above.
+        dropout: replaces the hidden and attention dropout of its configuration.
+
+    Raises:
+        ModelError: it is not on this machine, or has no fast tokenizer.
+    """
+    if name.startswith("tiny-"):
+        from magpie.backbones.tiny import tiny_text
+
+        return tiny_text(name, dropout=dropout)
+    options: dict[str, Any] = {}
+    if dropout is not None:
+        options = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    tokenizer = load_local(name, AutoTokenizer.from_pretrained)
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ModelError(
+            f"{name!r} has no fast tokenizer, which aligns pieces with words",
+            code="model-damaged",
+            mend="Use an encoder that ships a tokenizer.json.",
+        )
+    model = load_local(name, lambda place, **kw: AutoModel.from_pretrained(place, **kw, **options))
+    return TextEncoder(model, tokenizer, name)
+
+
+def _empty(config: Any) -> PreTrainedModel:
+    """A model of this configuration; its weights come from the checkpoint."""
+    with torch.random.fork_rng(devices=[]):
+        model: PreTrainedModel = AutoModel.from_config(config)
+    return model.eval()

@@ -1,0 +1,115 @@
+"""What a method wants to be handed beside the words of a document.
+
+A need is a frozen value: two methods that write the same need share one computation and one cache
+entry. :mod:`magpie.features` supplies it as an :class:`Asset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from magpie._io import dump_json, text_digest
+from magpie.vision import PixelSpec
+
+__all__ = [
+    "Asset",
+    "Assets",
+    "Crops",
+    "Grid",
+    "Need",
+    "Pixels",
+    "RegionFeatures",
+    "Texts",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Root of all needs."""
+
+    def describe(self) -> dict[str, Any]:
+        """Its kind and settings, as they enter a cache key and a checkpoint's card."""
+        return {"kind": type(self).__name__.lower(), **asdict(self)}
+
+    @property
+    def digest(self) -> str:
+        """Stable key: equal needs have equal digests, on every machine."""
+        return text_digest(dump_json(self.describe()))[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels(Need):
+    """The first picture, decoded, scaled and normalised: ``pixels`` float32 [3, side, side]."""
+
+    spec: PixelSpec = field(default_factory=PixelSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid(Need):
+    """Frozen features of a picture's cells: ``grid`` float32 [channels, rows, columns]."""
+
+    backbone: str = "resnet-152"
+    spec: PixelSpec = field(default_factory=lambda: PixelSpec(fit="crop"))
+    cells: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Crops(Need):
+    """Cut-outs of a picture: ``pixels`` float32 [count, 3, side, side] and ``there`` bool [count].
+
+    ``source`` names where the boxes come from: a region source of :mod:`magpie.features`, or
+    ``"whole"`` for the picture itself repeated. Missing cut-outs are zeros.
+    """
+
+    source: str = "proposals"
+    count: int = 3
+    spec: PixelSpec = field(default_factory=PixelSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFeatures(Need):
+    """Regions with feature vectors: ``boxes`` float32 [n, 4] in pixels, ``features`` [n, width],
+    ``scores`` [n], ``size`` [2] (width, height of the picture); n is at most ``count``."""
+
+    source: str = "vinvl"
+    count: int = 36
+    width: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Texts(Need):
+    """Texts of ``Document.context``, in the order of ``sources``; ``texts`` is a tuple of str.
+
+    ``kinds`` are accepted when ``sources`` is empty.
+    """
+
+    sources: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("caption",)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A need supplied, or the reason why it could not be.
+
+    ``arrays`` holds what the need's docstring names. An absent asset has no arrays: a method must
+    have a road of its own for it, and a score report counts it.
+    """
+
+    arrays: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    present: bool = True
+    reason: str = ""
+
+    @classmethod
+    def absent(cls, reason: str) -> Asset:
+        """Nothing, and why."""
+        return cls(present=False, reason=reason)
+
+
+#: everything supplied for one document
+Assets = Mapping[Need, Asset]

@@ -1,0 +1,236 @@
+"""What every method is: input from documents, targets from gold, a network, and a decoder.
+
+The two roads for data are separate on purpose. :meth:`Method.prepare` is handed the document
+without its annotations, so gold cannot leak into features; :meth:`Method.targets` is handed gold
+and what was prepared. Prediction calls the first only.
+
+Shape letters, here and in every method: B batch, T text tokens, W words, R regions, P patches or
+cells, D width, C classes or channels, L tags, S spans.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from magpie.backbones import Backbone
+from magpie.errors import ConfigError
+from magpie.features import Assets, Need
+from magpie.methods.labels import LabelSpace
+from magpie.schema import Annotations, Document
+
+__all__ = [
+    "Batch",
+    "Example",
+    "Method",
+    "MethodConfig",
+    "Output",
+    "ParameterGroup",
+    "Task",
+    "without_gold",
+]
+
+
+class Task(StrEnum):
+    """What a method puts into ``Annotations``."""
+
+    NER = "ner"
+    GMNER = "gmner"
+    MRE = "mre"
+    JMERE = "jmere"
+    OBJECT_RELATION = "object-relation"
+    EVENTS = "events"
+    FORMS = "forms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodConfig:
+    """Root of all method settings: frozen, checked when built, one comment a field."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As written into a checkpoint."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(slots=True)
+class Example:
+    """One document as a network reads it. Tensors have no batch dimension."""
+
+    document: Document
+    inputs: dict[str, Tensor]
+    #: what ``decode`` needs to find its way back to characters and pixels
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Examples side by side; ``targets`` is empty when there is no gold."""
+
+    examples: list[Example]
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with its tensors on ``device``."""
+        return Batch(
+            self.examples,
+            {name: tensor.to(device) for name, tensor in self.inputs.items()},
+            {name: tensor.to(device) for name, tensor in self.targets.items()},
+        )
+
+
+@dataclass(slots=True)
+class Output:
+    """What ``forward`` returns: ``losses`` by name, already weighted, and named ``scores``."""
+
+    scores: dict[str, Tensor]
+    losses: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Tensor:
+        """Sum of the terms; what is back-propagated.
+
+        Raises:
+            ConfigError: the batch had no targets.
+        """
+        if not self.losses:
+            raise ConfigError("a loss needs targets", mend="Collate the examples with targets.")
+        return torch.stack(list(self.losses.values())).sum()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterGroup:
+    """Parameters that share a learning rate.
+
+    ``rate`` is absolute and replaces the recipe's; None takes the recipe's. ``decay`` likewise.
+    """
+
+    name: str
+    parameters: tuple[nn.Parameter, ...]
+    rate: float | None = None
+    decay: float | None = None
+
+
+def without_gold(document: Document) -> Document:
+    """The document as ``prepare`` may see it."""
+    return document if document.annotations is None else document.with_annotations(None)
+
+
+class Method(nn.Module, ABC):
+    """A published method.
+
+    Args:
+        config: its settings.
+        labels: what it may predict.
+        backbones: pre-trained parts by role, such as ``"text"`` and ``"vision"``.
+    """
+
+    name: ClassVar[str]
+    tasks: ClassVar[frozenset[Task]]
+    Config: ClassVar[type[MethodConfig]]
+    #: fill value of each padded input and target; what is not named here is padded with zeros
+    padding: ClassVar[Mapping[str, float]] = {}
+
+    def __init__(
+        self, config: Any, labels: LabelSpace, backbones: Mapping[str, Backbone] | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = labels
+        self.backbones = nn.ModuleDict(dict(backbones or {}))
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: Any, labels: LabelSpace) -> Self:
+        """Loads the backbones that ``config`` names and puts the method together.
+
+        Raises:
+            ModelError: a backbone is not on this machine.
+        """
+
+    @abstractmethod
+    def needs(self) -> frozenset[Need]:
+        """What must be supplied with every document."""
+
+    @abstractmethod
+    def prepare(self, document: Document, assets: Assets) -> Example:
+        """Input only; ``document`` has no annotations."""
+
+    @abstractmethod
+    def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
+        """Gold only: tensors without batch dimension."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Output:
+        """Scores, and the loss terms when the batch has targets. No I/O, no device moves."""
+
+    @abstractmethod
+    def decode(self, output: Output, batch: Batch) -> list[Annotations]:
+        """Annotations in characters and pixels, one a document of the batch."""
+
+    def collate(
+        self, examples: Sequence[Example], targets: Sequence[Mapping[str, Tensor]] = ()
+    ) -> Batch:
+        """Pads and stacks; a tensor is padded at its ends to the largest size of the batch."""
+        return Batch(
+            list(examples),
+            self._stack([example.inputs for example in examples]),
+            self._stack(targets),
+        )
+
+    def _stack(self, rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        if not rows:
+            return {}
+        return {
+            name: pad_stack([row[name] for row in rows], self.padding.get(name, 0.0))
+            for name in rows[0]
+        }
+
+    def groups(self) -> list[ParameterGroup]:
+        """Parameters by learning rate; one group unless a method says otherwise."""
+        return [ParameterGroup(name="all", parameters=tuple(self.trainable()))]
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Every parameter that is not frozen."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
+
+    @torch.no_grad()
+    def predict(self, documents: Sequence[Document], assets: Sequence[Assets]) -> list[Annotations]:
+        """Annotations of a batch of documents, in evaluation mode; gold is not looked at."""
+        if not documents:
+            return []
+        training = self.training
+        self.eval()
+        try:
+            examples = [
+                self.prepare(without_gold(document), supplied)
+                for document, supplied in zip(documents, assets, strict=True)
+            ]
+            batch = self.collate(examples).to(self.device)
+            return self.decode(self(batch), batch)
+        finally:
+            self.train(training)
+
+
+def pad_stack(tensors: Sequence[Tensor], value: float = 0.0) -> Tensor:
+    """Tensors of one rank, padded at the end of every dimension and stacked: [B, ...]."""
+    shape = [max(sizes) for sizes in zip(*(t.shape for t in tensors), strict=True)]
+    stacked = tensors[0].new_full((len(tensors), *shape), value)
+    for row, tensor in enumerate(tensors):
+        stacked[row][tuple(slice(size) for size in tensor.shape)] = tensor
+    return stacked

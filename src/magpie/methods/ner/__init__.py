@@ -1,0 +1,1 @@
+"""Multimodal named entity recognition."""

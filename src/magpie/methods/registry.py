@@ -1,0 +1,98 @@
+"""The table of methods: one line each, imported when asked for, held by a golden test.
+
+Names are those of the specifications. ``python -c "import magpie"`` never imports torch; reading
+this table does not either.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magpie.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from magpie.methods.base import Method
+
+__all__ = ["METHODS", "Entry", "entry", "method_class"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One method.
+
+    ``needs`` are words for people; the exact needs depend on the configuration
+    (:meth:`magpie.methods.base.Method.needs`). ``status`` is ``ready`` when its conformance,
+    parity and probe tests pass.
+    """
+
+    name: str
+    module: str
+    cls: str
+    family: str
+    tasks: tuple[str, ...]
+    needs: tuple[str, ...]
+    title: str
+    citation: str
+    spec: str
+    status: str = "ready"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One item of ``magpie methods --json``."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "tasks": list(self.tasks),
+            "needs": list(self.needs),
+            "title": self.title,
+            "citation": self.citation,
+            "spec": self.spec,
+            "status": self.status,
+        }
+
+
+METHODS: dict[str, Entry] = {
+    e.name: e
+    for e in (
+        Entry(
+            name="bert-crf",
+            module="magpie.methods.ner.bert_crf",
+            cls="BertCrf",
+            family="ner",
+            tasks=("ner",),
+            needs=("words",),
+            title="BERT-CRF: text-only tagger",
+            citation="the text-only baseline of Yu et al., ACL 2020",
+            spec="bert_crf.md",
+        ),
+    )
+}
+
+
+def entry(name: str) -> Entry:
+    """The method of that name.
+
+    Raises:
+        NotFoundError: with the nearest names.
+    """
+    found = METHODS.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.4) or sorted(METHODS)
+        raise NotFoundError(
+            f"no method {name!r}",
+            mend=f"Did you mean {', '.join(near)}? `magpie methods` lists all of them.",
+        )
+    return found
+
+
+def method_class(name: str) -> type[Method]:
+    """Imports and returns the class of a method.
+
+    Raises:
+        NotFoundError: no such method.
+    """
+    line = entry(name)
+    found: type[Method] = getattr(importlib.import_module(line.module), line.cls)
+    return found

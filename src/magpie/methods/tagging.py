@@ -1,0 +1,305 @@
+"""What all taggers share: words cut into pieces, tag inventories, chain loss and decoding.
+
+The published taggers run their chain over word pieces with ``[CLS]`` and ``[SEP]`` inside it: the
+first piece of a word carries its tag, further pieces carry ``X`` (bert_crf.md). ``first_only``
+gathers the first pieces and runs the chain over words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast
+
+import torch
+from torch import Tensor
+
+from magpie.backbones import TextEncoder
+from magpie.errors import ConfigError
+from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Task
+from magpie.methods.labels import LabelSpace, tag_names
+from magpie.nn.crf import CRF
+from magpie.schema import Annotations, Document, Entity, Provenance, Span
+from magpie.text.align import words_of
+from magpie.text.tags import decode_tags, encode_tags
+from magpie.text.words import split_words
+
+__all__ = ["Pieces", "Tagging", "TaggingConfig", "cut_words", "document_words"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggingConfig(MethodConfig):
+    """Settings of every tagger."""
+
+    #: text encoder: hub name, folder, or tiny-bert
+    text: str = "bert-base-cased"
+    #: longest input in pieces, with the special ones (T)
+    max_length: int = 128
+    #: x_tag: chain over pieces with [CLS], [SEP], X; first_only: chain over words
+    subtoken: Literal["x_tag", "first_only"] = "x_tag"
+    #: numbering of the published tag inventory; first_only numbers O, B-, I- a type
+    tag_order: Literal["umt", "umgf"] = "umt"
+    #: on the encoder's last states
+    dropout: float = 0.1
+    #: forbid, when decoding, an I- that continues nothing
+    constrain_bio: bool = False
+    #: over the sentences of a batch
+    reduction: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.max_length < 3:
+            raise ConfigError(f"max_length must be at least 3, got {self.max_length}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Words of a text as the encoder reads them.
+
+    ``first[w]`` is the position of the first piece of word ``w``; -1 when the word has no piece
+    or was cut off. ``words`` are (block id, start, end) in code points.
+    """
+
+    ids: list[int]
+    first: list[int]
+    words: list[tuple[str, int, int]]
+    cut: int
+
+
+def document_words(document: Document) -> list[tuple[str, int, int]]:
+    """The words of all blocks: those of the corpus where it has some, else our own cut."""
+    return [
+        (block.id, start, end)
+        for block in document.blocks
+        for start, end in (block.words if block.words is not None else split_words(block.text))
+    ]
+
+
+def cut_words(document: Document, encoder: TextEncoder, max_length: int) -> Pieces:
+    """Words -> pieces, ``[CLS]`` in front and ``[SEP]`` behind, at most ``max_length``.
+
+    A word that yields no piece (a no-break space, an accent alone) keeps its place with
+    ``first = -1``, so words and labels stay aligned.
+    """
+    words = document_words(document)
+    texts = {block.id: block.text for block in document.blocks}
+    tokenizer = encoder.tokenizer
+    body: list[int] = []
+    first: list[int] = []
+    limit = max_length - 2
+    cut = 0
+    encoded = (
+        tokenizer(
+            [texts[block][start:end] for block, start, end in words],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+        if words
+        else []
+    )
+    for ids in encoded:
+        if not ids or len(body) >= limit:
+            first.append(-1)
+            cut += bool(ids)
+            continue
+        first.append(len(body) + 1)
+        body.extend(ids)
+    return Pieces(
+        [int(tokenizer.cls_token_id), *body[:limit], int(tokenizer.sep_token_id)],
+        first,
+        words,
+        cut,
+    )
+
+
+class Tagging(Method):
+    """A method whose scores are emissions of a chain over the text.
+
+    Subclasses implement :meth:`emissions`, and :meth:`extra_losses` where they have more terms.
+    """
+
+    tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
+    padding: ClassVar[Mapping[str, float]] = {"first": -1}
+    config: TaggingConfig
+
+    def __init__(
+        self, config: TaggingConfig, labels: LabelSpace, backbones: dict[str, Any]
+    ) -> None:
+        super().__init__(config, labels, backbones)
+        if not labels.entity_types:
+            raise ConfigError(
+                f"{self.name} needs entity types", mend="Are there entities in the training data?"
+            )
+        order = "words" if config.subtoken == "first_only" else config.tag_order
+        self.tag_names = tag_names(labels.entity_types, order)
+        self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
+        self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
+
+    @property
+    def text(self) -> TextEncoder:
+        """The text encoder."""
+        return cast(TextEncoder, self.backbones["text"])
+
+    def prepare_words(self, document: Document) -> Example:
+        """``input_ids``, ``attention_mask`` [T], ``first`` [W] of the document's words."""
+        limit = min(self.config.max_length, self.text.max_positions)
+        pieces = cut_words(document, self.text, limit)
+        return Example(
+            document,
+            {
+                "input_ids": torch.tensor(pieces.ids),
+                "attention_mask": torch.ones(len(pieces.ids), dtype=torch.long),
+                "first": torch.tensor(pieces.first, dtype=torch.long),
+            },
+            {"words": pieces.words, "cut": pieces.cut},
+        )
+
+    def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
+        """``tags``: [T] for ``x_tag``, [words kept] for ``first_only``."""
+        tags = word_tags(document, example.notes["words"])
+        first = example.inputs["first"].tolist()
+        if self.config.subtoken == "first_only":
+            kept = [tag for tag, place in zip(tags, first, strict=True) if place >= 0]
+            # A text of which nothing is left still has one position, so that the chain has one.
+            return {"tags": torch.tensor([self.tag_ids[tag] for tag in kept] or [0])}
+        names = ["X"] * len(example.inputs["input_ids"])
+        special = ("[CLS]", "[SEP]") if self.config.tag_order == "umt" else ("CLS", "SEP")
+        names[0], names[-1] = special
+        for tag, place in zip(tags, first, strict=True):
+            if place >= 0:
+                names[place] = tag
+        return {"tags": torch.tensor([self.tag_ids[name] for name in names])}
+
+    def forward(self, batch: Batch) -> Output:
+        """Scores ``emissions`` [B, T or W, L]; the loss terms when there are targets."""
+        scores = self.scores(batch)
+        losses: dict[str, Tensor] = {}
+        if batch.targets:
+            mask = self.chain_mask(batch)
+            losses["main"] = self.crf(
+                scores["emissions"], batch.targets["tags"], mask, reduction=self.config.reduction
+            )
+            losses.update(self.extra_losses(scores, batch))
+        return Output(scores, losses)
+
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        """At least ``emissions``, over the positions of :meth:`chain_mask`."""
+        raise NotImplementedError
+
+    def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Further terms, already weighted."""
+        return {}
+
+    def chain_states(self, states: Tensor, batch: Batch) -> Tensor:
+        """States of the chain's positions: [B, T, D] as they are, or gathered first pieces."""
+        if self.config.subtoken == "x_tag":
+            return states
+        places = self._kept(batch)
+        return states.gather(1, places.unsqueeze(2).expand(-1, -1, states.shape[2]))
+
+    def chain_mask(self, batch: Batch) -> Tensor:
+        """[B, T] or [B, W]: where the chain runs; its first position always does."""
+        if self.config.subtoken == "x_tag":
+            return batch.inputs["attention_mask"].bool()
+        lengths = (batch.inputs["first"] >= 0).sum(1).clamp(min=1)
+        width = int(self._kept(batch).shape[1])
+        return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
+
+    def _kept(self, batch: Batch) -> Tensor:
+        """First pieces of the words that have one, in order, [B, W']; the rest points at 0."""
+        first = batch.inputs["first"]
+        there = first >= 0
+        width = max(1, int(there.sum(1).max())) if first.numel() else 1
+        # A stable sort brings the words with pieces to the front and keeps their order.
+        order = torch.argsort((~there).to(torch.int8), dim=1, stable=True)
+        places = (
+            first.gather(1, order)[:, :width]
+            if first.shape[1]
+            else first.new_zeros((len(batch), 1))
+        )
+        return places.clamp(min=0)
+
+    def decode(self, output: Output, batch: Batch) -> list[Annotations]:
+        """Entities of the best paths; tags are read at first pieces, special ones mean O.
+
+        An entity's score is the mean posterior of its words' tags.
+        """
+        emissions = output.scores["emissions"]
+        mask = self.chain_mask(batch)
+        paths = self.crf.decode(emissions, mask)
+        marginals = self.crf.marginals(emissions, mask).unary
+        found = []
+        for row, example in enumerate(batch.examples):
+            first = batch.inputs["first"][row].tolist()[: len(example.notes["words"])]
+            places = self._places(first)
+            tags, scores = [], []
+            for place in places:
+                name = "O" if place < 0 else self.tag_names[paths[row][place]]
+                tags.append(name if name[:2] in ("B-", "I-") else "O")
+                scores.append(0.0 if place < 0 else float(marginals[row, place, paths[row][place]]))
+            found.append(self._annotations(example, tags, scores))
+        return found
+
+    def _places(self, first: Sequence[int]) -> list[int]:
+        """Chain position of every word, -1 where it has none."""
+        if self.config.subtoken == "x_tag":
+            return list(first)
+        places, following = [], 0
+        for piece in first:
+            places.append(following if piece >= 0 else -1)
+            following += piece >= 0
+        return places
+
+    def _annotations(
+        self, example: Example, tags: Sequence[str], scores: Sequence[float]
+    ) -> Annotations:
+        words = example.notes["words"]
+        entities: list[Entity] = []
+        for block, begin, after in _runs(words):
+            for kind, start, end in decode_tags(tags[begin:after]):
+                inside = scores[begin + start : begin + end]
+                entities.append(
+                    Entity(
+                        id=f"e{len(entities)}",
+                        span=Span(block, words[begin + start][1], words[begin + end - 1][2]),
+                        type=kind,
+                        score=min(1.0, max(0.0, sum(inside) / len(inside))),
+                    )
+                )
+        return Annotations(entities=tuple(entities), provenance=Provenance(method=self.name))
+
+
+def word_tags(document: Document, words: Sequence[tuple[str, int, int]]) -> list[str]:
+    """Gold BIO tags of the words; an entity that ends inside a word takes the whole word.
+
+    Of overlapping entities the longer stays, then the earlier: one tag a word holds no more.
+    """
+    tags: list[str] = []
+    for block, begin, after in _runs(words):
+        ranges = [(start, end) for _, start, end in words[begin:after]]
+        chunks = []
+        for entity in document.entities:
+            if entity.span.block != block:
+                continue
+            covered = words_of(ranges, entity.span.start, entity.span.end, how="widened")
+            if covered is not None:
+                chunks.append((entity.type, *covered))
+        kept: list[tuple[str, int, int]] = []
+        for chunk in sorted(chunks, key=lambda c: (c[1] - c[2], c[1])):
+            if all(chunk[2] <= other[1] or other[2] <= chunk[1] for other in kept):
+                kept.append(chunk)
+        tags.extend(encode_tags(kept, after - begin))
+    return tags
+
+
+def _runs(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """(block, first word, word after the last): tags never reach across blocks."""
+    runs: list[tuple[str, int, int]] = []
+    for index, (block, _, _) in enumerate(words):
+        if runs and runs[-1][0] == block:
+            runs[-1] = (block, runs[-1][1], index + 1)
+        else:
+            runs.append((block, index, index + 1))
+    return runs

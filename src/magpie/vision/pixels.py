@@ -1,0 +1,84 @@
+"""Pictures as networks read them: one square of normalised channels, and the way back for boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from magpie.errors import ConfigError
+from magpie.vision.resize import BoxMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from magpie.vision.load import LoadedImage
+
+__all__ = ["CLIP", "HALF", "IMAGENET", "Normalisation", "PixelSpec", "network_input"]
+
+Colour = tuple[float, float, float]
+
+#: what the centre crop of ``fit="crop"`` leaves of the shorter side (224 of 256)
+_KEPT = 224 / 256
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Channel means and deviations, of values in [0, 1]."""
+
+    mean: Colour
+    std: Colour
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP = Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelSpec:
+    """The square that an encoder wants.
+
+    ``fit``: ``squash`` scales both sides to ``side``; ``crop`` scales the shorter side to
+    ``side / 0.875`` and cuts the centre, as the classification networks were evaluated.
+
+    Raises:
+        ConfigError: the side is not positive, or ``fit`` another word.
+    """
+
+    side: int = 224
+    fit: Literal["squash", "crop"] = "squash"
+    normalisation: Normalisation = IMAGENET
+
+    def __post_init__(self) -> None:
+        if self.side < 1:
+            raise ConfigError(f"side must be at least 1, got {self.side}")
+        if self.fit not in ("squash", "crop"):
+            raise ConfigError(f"fit must be squash or crop, got {self.fit!r}")
+
+
+def network_input(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.float32], BoxMap]:
+    """Scales, cuts and normalises.
+
+    Returns:
+        float32 [3, side, side], and the map between its boxes and the original's.
+    """
+    import numpy as np
+    from PIL import Image
+
+    rows, columns = image.pixels.shape[:2]
+    side = spec.side
+    if spec.fit == "squash":
+        size, left, top = (side, side), 0, 0
+    else:
+        factor = side / _KEPT / min(rows, columns)
+        size = (max(side, round(columns * factor)), max(side, round(rows * factor)))
+        left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    scaled = Image.fromarray(image.pixels).resize(size, Image.Resampling.BILINEAR)
+    square = np.asarray(scaled.crop((left, top, left + side, top + side)), np.float32) / 255.0
+    mean = np.array(spec.normalisation.mean, np.float32)
+    std = np.array(spec.normalisation.std, np.float32)
+    boxes = BoxMap(
+        size[0] / image.width, size[1] / image.height, image.width, image.height, -left, -top
+    )
+    return np.ascontiguousarray(((square - mean) / std).transpose(2, 0, 1)), boxes
