@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = npt.NDArray[np.uint8]
 
-__all__ = ["ACCEPTED", "ImageLimits", "ImageSource", "LoadedImage", "load_image"]
+__all__ = ["ACCEPTED", "ImageLimits", "ImageSource", "LoadedImage", "load_image", "read_picture"]
 
 #: Pillow's names of the formats that are decoded; everything else is refused.
 ACCEPTED = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -114,6 +114,31 @@ def load_image(
             data, where=_shown(place), suffix=Path(place).suffix, limits=limits, max_side=max_side
         )
     return decode_pillow(source, limits=limits, max_side=max_side)
+
+
+def read_picture(
+    source: str | os.PathLike[str] | bytes | Media,
+    *,
+    limits: ImageLimits | None = None,
+    root: str | os.PathLike[str] | None = None,
+    allow_remote: bool = False,
+) -> bytes:
+    """The encoded file of a picture, found as :func:`load_image` finds it; nothing is decoded.
+
+    Raises:
+        MediaError: absent, or larger than ``limits.max_bytes``.
+        AccessError: an address without ``allow_remote``, or a path that leaves ``root``.
+    """
+    limits = limits or ImageLimits()
+    name = "bytes"
+    if isinstance(source, Media):
+        name = source.id
+        source = _of_media(source)
+    if isinstance(source, bytes):
+        if len(source) > limits.max_bytes:
+            raise _too_many_bytes(len(source), limits, name)
+        return source
+    return _read(os.fspath(source), limits, root, allow_remote=allow_remote)
 
 
 def _of_media(media: Media) -> str | bytes:
