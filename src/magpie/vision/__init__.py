@@ -3,7 +3,14 @@
 Importing this package loads neither Pillow nor numpy; the functions do.
 """
 
-from magpie.vision.load import ACCEPTED, ImageLimits, ImageSource, LoadedImage, load_image, read_picture
+from magpie.vision.load import (
+    ACCEPTED,
+    ImageLimits,
+    ImageSource,
+    LoadedImage,
+    load_image,
+    read_picture,
+)
 from magpie.vision.pixels import PixelSpec, network_input
 from magpie.vision.resize import BoxMap, resize_within
 
