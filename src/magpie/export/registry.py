@@ -71,7 +71,10 @@ FORMATS: dict[str, Format] = {
     "coco": Format(
         module="magpie.export.coco",
         title="COCO instances",
-        keeps=frozenset({"boxes"}),
+        keeps=frozenset(
+            {"documents", "media", "groundings", "boxes", "masks", "regions", "labels"}
+        ),
+        ways=("write",),
     ),
     "label-studio": Format(
         module="magpie.export.label_studio",

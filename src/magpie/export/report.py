@@ -85,7 +85,7 @@ class ExportReport:
             "written": self.written,
             "losses": {
                 kind: {"count": loss.count, "examples": loss.examples}
-                for kind, loss in self.losses.items()
+                for kind, loss in sorted(self.losses.items(), key=lambda item: _order(item[0]))
             },
             "failed": [error.to_dict() for error in self.failed],
         }
@@ -110,3 +110,8 @@ class ExportReport:
                 ", ".join(loss.examples) if loss else "",
             )
         return table
+
+
+def _order(kind: str) -> tuple[int, str]:
+    """Kinds of loss in the order of the parts."""
+    return list(PARTS).index(kind.partition(":")[0]), kind
