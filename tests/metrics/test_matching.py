@@ -1,13 +1,15 @@
-"""Maximum matching against brute force."""
+"""Matchings against brute force, and against scipy where it is there."""
 
 from __future__ import annotations
 
 from itertools import permutations
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magpie.metrics.matching import maximum_matching
+from magpie.metrics.matching import cheapest_assignment, maximum_matching
 
 
 def brute_force(edges: list[list[int]], right: int) -> int:
@@ -64,3 +66,55 @@ def test_the_order_of_predictions_changes_nothing(edges: list[list[int]], random
     shuffled = sorted(edges, key=lambda _: random.random())  # type: ignore[attr-defined]
     sizes = {sum(n >= 0 for n in maximum_matching(e, 7)) for e in (edges, shuffled)}
     assert len(sizes) == 1
+
+
+# the cheapest assignment
+
+MATRICES = st.integers(0, 5).flatmap(
+    lambda size: st.lists(
+        st.lists(st.one_of(st.integers(-4, 4), st.floats(-1e3, 1e3)), min_size=size, max_size=size),
+        min_size=size,
+        max_size=size,
+    )
+)
+
+
+def total(costs: list[list[float]], columns: list[int]) -> float:
+    return sum(row[column] for row, column in zip(costs, columns, strict=True))
+
+
+def test_the_cheapest_first_would_be_dearer() -> None:
+    # Taking 1 for the first row leaves 100 for the second.
+    assert cheapest_assignment([[1, 2], [2, 100]]) == [1, 0]
+
+
+def test_no_rows() -> None:
+    assert cheapest_assignment([]) == []
+    assert cheapest_assignment([[7.5]]) == [0]
+
+
+@pytest.mark.parametrize("costs", [[[1, 2]], [[1], [2]], [[float("nan")]], [[float("inf")]]])
+def test_a_matrix_that_is_none(costs: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match=r"expected|finite"):
+        cheapest_assignment(costs)
+
+
+@given(MATRICES)
+def test_the_assignment_equals_brute_force(costs: list[list[float]]) -> None:
+    columns = cheapest_assignment(costs)
+    assert sorted(columns) == list(range(len(costs)))
+    best = min((total(costs, list(way)) for way in permutations(range(len(costs)))), default=0)
+    assert total(costs, columns) == pytest.approx(best, abs=1e-9)
+
+
+def test_the_assignment_equals_scipys() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    rng = np.random.default_rng(5)
+    for size in (1, 2, 7, 30, 60):
+        costs = rng.random((size, size))
+        if size == 30:
+            costs = costs.round(1)  # many ties
+        rows, columns = optimize.linear_sum_assignment(costs)
+        expected = costs[rows, columns].sum()
+        found = costs[range(size), cheapest_assignment(costs.tolist())].sum()
+        assert found == pytest.approx(expected)
