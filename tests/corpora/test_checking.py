@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from magpie.corpora import check, load, tally
+from magpie.corpora import check, check_many, load, tally
 from magpie.corpora.checking import CheckReport, SplitReport
 from magpie.corpora.twitter2017 import Twitter2017
 from magpie.errors import NotFoundError
@@ -68,7 +69,7 @@ def test_examples_are_bounded(twitter2015: Write) -> None:
 def test_given_pictures_folder_counts(twitter2015: Write, tmp_path: Path) -> None:
     (tmp_path / "11.jpg").write_bytes(b"")
     test = split(check("twitter2015", twitter2015(), images=tmp_path), "test")
-    assert test.unexpected == {"picture-missing": 1}
+    assert test.unexpected == {"picture-missing": 1, "picture-unreadable": 1}
     assert (test.pictures, test.pictures_missing) == (2, 1)
 
 
@@ -112,3 +113,76 @@ def test_formats_are_checked_without_expectations(tmp_path: Path) -> None:
         check("conll", tmp_path)
     path.rename(tmp_path / "dev.conll")
     assert [s.split for s in check("conll", tmp_path).splits] == ["dev"]
+
+
+def picture(path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, "teal").save(path)
+
+
+def test_pictures_that_are_none_are_named(twitter2015: Write, tmp_path: Path) -> None:
+    root = twitter2015(TWEETS + "\nIMGID:13\nx\tO\n\nIMGID:11\ny\tO\n")
+    folder = root / "images" / "twitter2015"
+    folder.mkdir(parents=True)
+    picture(folder / "11.jpg", (4, 3))
+    (folder / "12.jpg").write_bytes(b"<html>404</html>")
+    (folder / "13.jpg").write_bytes(b"")
+    test = split(check("twitter2015", root), "test")
+    assert test.unexpected == {"duplicate-id": 1, "picture-unreadable": 2}
+    first, second = (each for each in test.examples if each.kind == "picture-unreadable")
+    assert "12.jpg" in first.message
+    assert (first.where, first.record) == ("twitter2015/test.txt:6", "12")
+    assert second.where == "twitter2015/test.txt:12"
+    assert (test.pictures, test.pictures_missing) == (4, 0)
+
+
+def test_pictures_are_compared_with_the_size_that_boxes_refer_to(gmner: Write) -> None:
+    root = gmner(boxes={"11": XML_11})
+    folder = root / "images" / "gmner"
+    folder.mkdir(parents=True)
+    picture(folder / "11.jpg", (200, 100))
+    assert "picture-size" not in split(check("gmner", root), "test").anomalies
+    picture(folder / "11.jpg", (100, 200))
+    report = split(check("gmner", root), "test")
+    assert report.anomalies["picture-size"] == 1
+    (anomaly,) = (each for each in report.examples if each.kind == "picture-size")
+    assert "is 100x200, its annotations say 200x100" in anomaly.message
+
+
+def test_every_anomaly_on_request(twitter2015: Write) -> None:
+    test = split(check("twitter2015", twitter2015((TWEETS + "\n") * 15), examples=None), "test")
+    assert sum(each.kind == "duplicate-id" for each in test.examples) == 28
+    assert sum(each.kind == "orphan-tag" for each in test.examples) == 15
+
+
+def test_unknown_digest_is_told_of_the_file_not_of_each_split(twitter2015: Write) -> None:
+    report = check("twitter2015", twitter2015())
+    assert [file.status for file in report.files] == ["missing", "missing", "unknown"]
+    assert "unknown-digest" not in split(report, "test").anomalies
+
+
+def test_a_corpus_without_any_file_is_absent(twitter2015: Write) -> None:
+    there, absent = check_many(["twitter2015", "gmner"], twitter2015())
+    assert (there.absent, absent.absent) == (False, True)
+    assert absent.failed
+    assert absent.to_dict()["absent"] is True
+
+
+@pytest.mark.slow
+def test_several_processes_find_the_same(twitter2015: Write, gmner: Write) -> None:
+    names = ["twitter2015", "gmner", "twitter2015@tmr"]
+    twitter2015(TWEETS + "\nIMGID:13\ncut\n")
+    root = gmner(boxes={"11": XML_11, "12": "<broken"})
+    alone = [report.to_dict() for report in check_many(names, root)]
+    together = [report.to_dict() for report in check_many(names, root, workers=2)]
+    assert together == alone
+    assert [report["corpus"] for report in together] == [
+        "twitter2015@umt",
+        "gmner@2.0",
+        "twitter2015@tmr",
+    ]
+    assert together[0]["splits"][2]["unreadable"] == 1
+
+
+def test_pictures_folder_must_exist(twitter2015: Write, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="pictures folder"):
+        check("twitter2015", twitter2015(), images=tmp_path / "none")

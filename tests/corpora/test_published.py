@@ -16,10 +16,12 @@ PUBLISHED = [name for name in names() if card(name).splits]
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_count_and_digest_is_that_of_the_card(name: str, data_dir: Path) -> None:
     report = check(name, data_dir)
+    if report.absent:
+        pytest.skip(f"no file of {name} is there")
     assert [(f.file, f.status) for f in report.files if f.status != "known"] == []
     assert {s.split: dict(s.mismatches) for s in report.splits if s.mismatches} == {}
     assert {s.split: dict(s.unexpected) for s in report.splits if s.unexpected} == {}
-    assert [s.error for s in report.splits] == [None, None, None]
+    assert [s.error for s in report.splits if s.error is not None] == []
     assert report.clean
 
 
@@ -35,7 +37,7 @@ HEADLINE = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", HEADLINE)
 def test_headline_counts(name: str, data_dir: Path) -> None:
     found = []
     for split in ("train", "dev", "test"):

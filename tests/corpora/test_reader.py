@@ -11,7 +11,7 @@ from magpie.corpora import is_orphan, load
 from magpie.errors import ConfigError, FormatError, NotFoundError, SchemaError
 from magpie.text.tags import ORPHAN
 
-from .conftest import TWEETS, Notes
+from .conftest import TWEETS, Notes, undigested
 
 Write = Callable[..., Path]
 
@@ -122,15 +122,15 @@ def test_wrong_encoding(twitter2015: Write, notes: Notes) -> None:
 
 
 def test_crlf_reads_the_same(twitter2015: Write) -> None:
-    plain = list(load("twitter2015", "test", twitter2015()))
-    windows = list(load("twitter2015", "test", twitter2015(TWEETS.replace("\n", "\r\n"))))
+    plain = undigested(load("twitter2015", "test", twitter2015()))
+    windows = undigested(load("twitter2015", "test", twitter2015(TWEETS.replace("\n", "\r\n"))))
     assert windows == plain
 
 
 def test_tabs_as_spaces_read_the_same(twitter2015: Write, notes: Notes) -> None:
-    plain = list(load("twitter2015", "test", twitter2015()))
+    plain = undigested(load("twitter2015", "test", twitter2015()))
     root = twitter2015(TWEETS.replace("\t", "   "))
-    assert list(load("twitter2015", "test", root, on_problem=notes)) == plain
+    assert undigested(load("twitter2015", "test", root, on_problem=notes)) == plain
     assert notes.kinds.count("separator") == 7
     assert notes.codes == []
 

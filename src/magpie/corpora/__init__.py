@@ -8,9 +8,10 @@ One file a corpus; :mod:`magpie.corpora.registry` lists them. See docs/corpora.m
 """
 
 from magpie.corpora.anomaly import Anomaly
-from magpie.corpora.checking import CheckReport, SplitReport, check, tally
+from magpie.corpora.checking import CheckReport, FileReport, SplitReport, check, check_many
 from magpie.corpora.converting import Conversion, convert
 from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
+from magpie.corpora.digests import digest_status, is_verified
 from magpie.corpora.loading import load
 from magpie.corpora.overlaps import (
     HeldOut,
@@ -24,6 +25,7 @@ from magpie.corpora.overlaps import (
 )
 from magpie.corpora.reader import Corpus, is_orphan
 from magpie.corpora.registry import card, cards, names
+from magpie.corpora.tallying import tally
 
 __all__ = [
     "Anomaly",
@@ -33,6 +35,7 @@ __all__ = [
     "Corpus",
     "Counts",
     "DataFile",
+    "FileReport",
     "HeldOut",
     "Overlap",
     "Pair",
@@ -41,9 +44,12 @@ __all__ = [
     "card",
     "cards",
     "check",
+    "check_many",
     "compare",
     "convert",
+    "digest_status",
     "is_orphan",
+    "is_verified",
     "leaks",
     "load",
     "names",

@@ -19,7 +19,7 @@ KINDS: dict[str, str] = {
     "empty-word": "A word, or a row with a tag, has no text; it was left out",
     "duplicate-id": "An id stands twice; the later record got a number behind its id",
     "column-mismatch": "Coarse and fine tags of one entity disagree; the fine type was left out",
-    "picture-unreadable": "A picture file is damaged, or no picture at all",
+    "picture-unreadable": "A picture is damaged, or no picture at all",
     "picture-size": "A picture has another size than its annotations say",
     "picture-missing": "The picture of a record is not in the pictures folder",
     "boxes-missing": "The box annotations are absent; nobody knows what is in the pictures",

@@ -1,109 +1,26 @@
-"""Comparing files with their dataset card: counts, digests, and what is odd in them."""
+"""Comparing files with their dataset card: counts, digests, pictures, and what is odd in them."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from magpie.corpora.anomaly import Anomaly
+from magpie.corpora._parallel import map_jobs
+from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.dataset_card import Card, Counts, DataFile
+from magpie.corpora.digests import cached_digest
 from magpie.corpora.loading import load
-from magpie.corpora.reader import is_orphan
 from magpie.corpora.registry import cards, corpus
-from magpie.corpora.source import content_digest, find, resolve_root
-from magpie.errors import MagpieError, NotFoundError
+from magpie.corpora.source import find, resolve_root
+from magpie.corpora.tallying import Tally
+from magpie.errors import MagpieError, MediaError, NotFoundError
 from magpie.schema import Document
 
-__all__ = ["CheckReport", "FileReport", "SplitReport", "check", "tally"]
-
-
-def tally(documents: Iterable[Document]) -> Counts:
-    """Counts documents as dataset cards do; streams."""
-    counter = _Tally()
-    for document in documents:
-        counter.add(document)
-    return counter.counts()
-
-
-class _Tally:
-    """Running counts of a split, and of its pictures."""
-
-    def __init__(self) -> None:
-        self.documents = self.words = self.orphans = 0
-        self.grounded = self.boxes = self.box_mentions = 0
-        self.looked = False
-        self.types: Counter[str] = Counter()
-        self.types_lenient: Counter[str] = Counter()
-        self.fine_types: Counter[str] = Counter()
-        self.relation_types: Counter[str] = Counter()
-        self.event_types: Counter[str] = Counter()
-        self.context: Counter[str] = Counter()
-        self.blocks = self.regions = self.arguments = self.links = 0
-        self.named_pictures: set[str] = set()
-        self.pictures = self.pictures_missing = 0
-
-    def add(self, document: Document) -> None:
-        self.documents += 1
-        self.blocks += len(document.blocks)
-        self.context.update(text.source for text in document.context)
-        self.named_pictures.update(medium.uri or medium.id for medium in document.media)
-        self.words += sum(len(block.words or ()) for block in document.blocks)
-        self.pictures += len(document.media)
-        self.pictures_missing += sum(not medium.present for medium in document.media)
-        shown: set[str] = set()
-        for entity in document.entities:
-            self.types_lenient[entity.type] += 1
-            if is_orphan(entity):
-                self.orphans += 1
-            else:
-                self.types[entity.type] += 1
-                if entity.fine_type is not None:
-                    self.fine_types[entity.fine_type] += 1
-            self.looked |= entity.grounding.status != "unknown"
-            boxes = len(entity.boxes)
-            self.grounded += boxes > 0
-            self.box_mentions += boxes
-            # Mentions of one text share their boxes: annotated once, mentioned twice.
-            text = document.text_of(entity)
-            self.boxes += boxes if text not in shown else 0
-            shown.add(text)
-        annotations = document.annotations
-        if annotations is not None:
-            self.boxes += sum(r.box is not None for r in annotations.regions)
-            self.regions += len(annotations.regions)
-            self.relation_types.update(relation.type for relation in annotations.relations)
-            self.event_types.update(event.type for event in annotations.events)
-            self.arguments += sum(len(event.arguments) for event in annotations.events)
-            self.links += len(annotations.links)
-
-    def counts(self) -> Counts:
-        lenient = sum(self.types_lenient.values())
-        return Counts(
-            documents=self.documents,
-            words=self.words,
-            entities=lenient - self.orphans,
-            entities_lenient=lenient,
-            types=dict(self.types),
-            types_lenient=dict(self.types_lenient),
-            fine_types=dict(self.fine_types),
-            grounded=self.grounded if self.looked else None,
-            boxes=self.boxes if self.looked else None,
-            box_mentions=self.box_mentions if self.looked else None,
-            blocks=self.blocks,
-            pictures=len(self.named_pictures),
-            regions=self.regions,
-            relations=self.relation_types.total(),
-            relation_types=dict(self.relation_types),
-            events=self.event_types.total(),
-            event_types=dict(self.event_types),
-            arguments=self.arguments,
-            links=self.links,
-            context=dict(self.context),
-        )
+__all__ = ["CheckReport", "FileReport", "SplitReport", "check", "check_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +105,18 @@ class CheckReport:
         """Some split could not be read at all."""
         return any(split.error is not None for split in self.splits)
 
+    @property
+    def absent(self) -> bool:
+        """None of the corpus's files is there."""
+        return bool(self.files) and all(file.status == "missing" for file in self.files)
+
     def to_dict(self) -> dict[str, Any]:
         """One item of the list that ``magpie corpora check --json`` prints."""
         return {
             "corpus": self.corpus,
             "root": self.root,
             "clean": self.clean,
+            "absent": self.absent,
             "files": [file.to_dict() for file in self.files],
             "splits": [split.to_dict() for split in self.splits],
         }
@@ -204,7 +127,7 @@ def check(
     root: str | os.PathLike[str] | None = None,
     *,
     images: str | os.PathLike[str] | None = None,
-    examples: int = 10,
+    examples: int | None = 10,
 ) -> CheckReport:
     """Reads every split and compares it with the dataset card.
 
@@ -212,18 +135,68 @@ def check(
         name: the corpus.
         root: its folder, as for :func:`magpie.corpora.load`.
         images: the pictures folder; given outright, each picture that it lacks is an anomaly.
-        examples: how many anomalies of each kind a split's report shows.
+        examples: how many anomalies of each kind a split's report holds; None for all.
 
     Raises:
         NotFoundError: no such corpus, root or pictures folder. A missing file is part of the
             report instead.
     """
-    card = corpus(name).card
+    return check_many([name], root, images=images, examples=examples)[0]
+
+
+def check_many(
+    names: Sequence[str],
+    root: str | os.PathLike[str] | None = None,
+    *,
+    images: str | os.PathLike[str] | None = None,
+    examples: int | None = 10,
+    workers: int = 1,
+) -> list[CheckReport]:
+    """:func:`check` for several corpora; splits are read in ``workers`` processes.
+
+    Raises:
+        NotFoundError: as :func:`check`.
+    """
     place = resolve_root(root)
-    files = tuple(_file(file, card, place) for file in card.files())
-    names = list(card.splits) or _format_splits(card, place)
-    splits = tuple(_split(card, split, place, images, examples) for split in names)
-    return CheckReport(card.ref, str(place), files, splits)
+    if images is not None and not Path(images).is_dir():
+        raise NotFoundError("no such pictures folder", where=str(images))
+    found = [corpus(name).card for name in names]
+    jobs = [
+        _Job(card.ref, split, place, None if images is None else Path(images), examples)
+        for card in found
+        for split in (None, *(list(card.splits) or _format_splits(card, place)))
+    ]
+    done = map_jobs(_run, jobs, workers=workers, size=_size)
+    reports = []
+    for card in found:
+        mine = [result for job, result in zip(jobs, done, strict=True) if job.ref == card.ref]
+        files = next(result for result in mine if isinstance(result, tuple))
+        splits = tuple(result for result in mine if isinstance(result, SplitReport))
+        reports.append(CheckReport(card.ref, str(place), files, splits))
+    return reports
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A split to read, or the files to digest where ``split`` is None."""
+
+    ref: str
+    split: str | None
+    root: Path
+    images: Path | None
+    examples: int | None
+
+
+def _size(job: _Job) -> int:
+    split = corpus(job.ref).card.splits.get(job.split or "")
+    return 0 if split is None else split.counts.documents
+
+
+def _run(job: _Job) -> SplitReport | tuple[FileReport, ...]:
+    card = corpus(job.ref).card
+    if job.split is None:
+        return tuple(_file(file, card, job.root) for file in card.files())
+    return _split(card, job.split, job)
 
 
 def _format_splits(card: Card, root: Path) -> list[str]:
@@ -243,7 +216,7 @@ def _format_splits(card: Card, root: Path) -> list[str]:
 
 def _file(file: DataFile, card: Card, root: Path) -> FileReport:
     try:
-        digest = content_digest(find(file, root))
+        digest = cached_digest(find(file, root))
     except NotFoundError:
         return FileReport(file.label, "missing")
     except MagpieError:  # reading the split says what is wrong with it
@@ -257,23 +230,65 @@ def _file(file: DataFile, card: Card, root: Path) -> FileReport:
     return FileReport(file.label, "unknown", digest)
 
 
-def _split(
-    card: Card, split: str, root: Path, images: str | os.PathLike[str] | None, examples: int
-) -> SplitReport:
+class _PictureCheck:
+    """Opens the headers of the pictures that documents name, each picture once."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._seen: set[str] = set()
+
+    def look(self, document: Document) -> None:
+        """Reports pictures that are none, or have another size than their annotations say."""
+        source = document.source
+        for medium in document.media:
+            uri = medium.uri
+            # One in an archive was opened by the reader, which fills in its size.
+            if not medium.present or uri is None or ".zip!" in uri or uri in self._seen:
+                continue
+            self._seen.add(uri)
+            where = uri
+            if source is not None and source.file is not None:
+                where = f"{source.file}:{source.line}" if source.line else source.file
+            problem = _picture_problem(uri, (medium.width, medium.height))
+            if problem is not None:
+                kind, message = problem
+                self._report(Anomaly(kind, f"{uri}: {message}", where, document.id))
+
+
+def _picture_problem(path: str, said: tuple[int | None, int | None]) -> tuple[str, str] | None:
+    from magpie.vision.header import picture_size
+
+    try:
+        with open(path, "rb") as stream:
+            size = picture_size(stream, where=path)
+    except OSError as error:
+        return "picture-unreadable", f"cannot be opened: {error.strerror}"
+    except MediaError as error:
+        return "picture-unreadable", error.message
+    if said[0] is not None and size != said:
+        return "picture-size", f"is {size[0]}x{size[1]}, its annotations say {said[0]}x{said[1]}"
+    return None
+
+
+def _split(card: Card, split: str, job: _Job) -> SplitReport:
     expected = card.splits[split].counts if card.splits else None
     anomalies: Counter[str] = Counter()
     shown: list[Anomaly] = []
 
     def note(anomaly: Anomaly) -> None:
+        if anomaly.kind == "unknown-digest":  # the report of the files says which
+            return
         anomalies[anomaly.kind] += 1
-        if anomalies[anomaly.kind] <= examples:
+        if job.examples is None or anomalies[anomaly.kind] <= job.examples:
             shown.append(anomaly)
 
-    counter = _Tally()
+    counter = Tally()
+    pictures = _PictureCheck(note)
     error: MagpieError | None = None
     try:
-        for document in load(card.ref, split, root, images=images, on_problem=note):
+        for document in load(card.ref, split, job.root, images=job.images, on_problem=note):
             counter.add(document)
+            pictures.look(document)
     except MagpieError as problem:
         error = problem
     found = counter.counts()

@@ -10,19 +10,27 @@ from typing import Any, Literal
 from magpie._io import atomic_stream
 from magpie.corpora.anomaly import Anomaly
 from magpie.corpora.loading import load
+from magpie.corpora.writing import DocumentWriter
 
 __all__ = ["Conversion", "convert"]
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was written: documents, records set aside, oddities by kind, the first errors."""
+    """What was written: documents, records set aside, oddities by kind, the first errors.
+
+    ``warnings`` are sentences for people: files that the card does not know. ``pictures_root`` is
+    the folder of those pictures that lie outside of the output's folder (``magpie extract``
+    reads them with ``--root``), empty where there are none.
+    """
 
     output: str
     documents: int
     unreadable: int
     anomalies: dict[str, int]
     errors: tuple[Anomaly, ...]
+    warnings: tuple[str, ...] = ()
+    pictures_root: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``magpie corpora convert --json``."""
@@ -32,6 +40,8 @@ class Conversion:
             "unreadable": self.unreadable,
             "anomalies": self.anomalies,
             "errors": [each.error.to_dict() for each in self.errors if each.error is not None],
+            "warnings": list(self.warnings),
+            "pictures_root": self.pictures_root,
         }
 
 
@@ -63,9 +73,12 @@ def convert(
     """
     counts: Counter[str] = Counter()
     errors: list[Anomaly] = []
+    warnings: list[str] = []
 
     def note(anomaly: Anomaly) -> None:
         counts[anomaly.kind] += 1
+        if anomaly.kind == "unknown-digest":
+            warnings.append(anomaly.message)
         if anomaly.error is not None and len(errors) < keep_errors:
             errors.append(anomaly)
 
@@ -80,15 +93,16 @@ def convert(
         word_column=word_column,
         tag_column=tag_column,
     )
-    written = 0
     with atomic_stream(output) as stream:
+        writer = DocumentWriter(stream, output)
         for document in documents:
-            stream.write(document.to_json().encode("utf-8") + b"\n")
-            written += 1
+            writer.write(document)
     return Conversion(
         output=os.fspath(output),
-        documents=written,
+        documents=writer.documents,
         unreadable=counts["unreadable"],
         anomalies=dict(sorted(counts.items())),
         errors=tuple(errors),
+        warnings=tuple(warnings),
+        pictures_root=writer.pictures_root,
     )

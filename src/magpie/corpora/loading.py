@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from magpie.corpora.anomaly import Report, ignore
+from magpie.corpora.digests import label_documents
 from magpie.corpora.reader import ReadOptions
 from magpie.corpora.registry import corpus
 from magpie.corpora.source import resolve_root
@@ -44,8 +45,9 @@ def load(
             count is the number of entities, the strict count that of entities without the
             mark), or left out (``"drop"``).
         on_problem: is called with every :class:`~magpie.corpora.Anomaly`. Without it, oddities
-            that lose nothing pass and the first unreadable record raises; with it, unreadable
-            records are set aside and the rest goes on.
+            that lose nothing pass (files that the card does not know are warned of in the log)
+            and the first unreadable record raises; with it, unreadable records are set aside
+            and the rest goes on.
         word_column, tag_column: for the format ``conll``: which columns hold them; negative
             counts from the right.
 
@@ -65,4 +67,6 @@ def load(
     reader = corpus(name)
     where = resolve_root(root)
     report = ignore if on_problem is None else on_problem
-    return reader.read(reader.card.split_name(split), where, options, report)
+    own = reader.card.split_name(split)
+    documents = reader.read(own, where, options, report)
+    return label_documents(documents, reader.card, own, where, on_problem)
