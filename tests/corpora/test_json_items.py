@@ -75,7 +75,8 @@ def test_an_object_comes_out_with_its_keys(
 def test_lines_are_those_where_items_begin(tmp_path: Path) -> None:
     rows = read(tmp_path / "a.json", '\n[\n {"a":\n 1},\n\n {"a": 2}, {"a": 3}]\n')
     assert [row.line for row in rows] == [3, 6, 6]
-    assert rows[0].where == f"{tmp_path / 'a.json'}:3"
+    assert [row.number for row in rows] == [1, 2, 3]
+    assert rows[1].where == f"{tmp_path / 'a.json'}:6 (item 2)"
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ] ", "{}", '\ufeff{"a": 1}'])

@@ -7,6 +7,7 @@ a file that was cut off.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ class _Items:
         self.text = ""
         self.at = 0
         self.line = 1
+        self.number = 0
         self.decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
     def read(self) -> Iterator[Raw]:
@@ -89,6 +91,7 @@ class _Items:
                 return
 
     def _item(self, *, keyed: bool) -> Raw:
+        self.number += 1
         key = None
         if keyed:
             self._next_mark()
@@ -101,12 +104,12 @@ class _Items:
             self._skip(1)
         self._next_mark()
         raw = self._value()
-        return Raw(raw.where, raw.line, raw.value, key, raw.error)
+        return dataclasses.replace(raw, key=key)
 
     def _value(self) -> Raw:
         """The value that begins here, read by the fast parser, or else looked at closely."""
         line = self.line
-        where = f"{self.name}:{line}"
+        where = self._where()
         try:
             value, end = self.decoder.raw_decode(self.text, self.at)
         except (ValueError, RecursionError):
@@ -116,7 +119,7 @@ class _Items:
             piece = self.text[self.at : end]
             if _ESCAPED_BYTE.search(piece) is None:
                 self._skip(end - self.at)
-                return Raw(where, line, value)
+                return Raw(where, line, value, number=self.number)
         cut, complete = self._cut(value=True)
         try:
             if cut is None:
@@ -136,9 +139,9 @@ class _Items:
                     where=where,
                     mend="Was the file cut off?",
                 )
-            return Raw(where, line, parse_json(cut, where=where))
+            return Raw(where, line, parse_json(cut, where=where), number=self.number)
         except MagpieError as error:
-            return Raw(where, line, error=error)
+            return Raw(where, line, error=error, number=self.number)
 
     def _cut(self, *, value: bool = False) -> tuple[str | None, bool]:
         """Consumes up to the comma or bracket that ends the item, judging by marks alone; with
@@ -182,10 +185,13 @@ class _Items:
                 return ("".join(pieces) if length <= self.max_chars else None), ended
 
     def _lost(self, message: str) -> Raw:
-        where = f"{self.name}:{self.line}"
+        where = self._where()
         mend = "Was the file cut off?"
         error = FormatError(message, code="format-json", where=where, mend=mend)
-        return Raw(where, self.line, error=error)
+        return Raw(where, self.line, error=error, number=self.number)
+
+    def _where(self) -> str:
+        return f"{self.name}:{self.line} (item {self.number})"
 
     def _next_mark(self) -> str:
         """Skips blanks; the character that stands there, empty at the end of the file."""

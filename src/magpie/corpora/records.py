@@ -51,7 +51,8 @@ _T = TypeVar("_T")
 class Raw:
     """One parsed record, or the ``error`` in its place; ``where`` is file:line.
 
-    ``key`` is its name in a JSON object of records.
+    ``key`` is its name in a JSON object of records, ``number`` counts the items of a JSON file
+    from 1 (a whole file may be one line) and is 0 elsewhere.
     """
 
     where: str
@@ -59,6 +60,7 @@ class Raw:
     value: Any = None
     key: str | None = None
     error: MagpieError | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,12 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "fmnerg@1.0": ("magpie.corpora.fmnerg", "Fmnerg"),
     "broad-twitter@1.0": ("magpie.corpora.broad_twitter", "BroadTwitter"),
     "wnut17@1.0": ("magpie.corpora.wnut17", "Wnut17"),
+    "mnre@2": ("magpie.corpora.mnre", "Mnre2"),
+    "mnre@1": ("magpie.corpora.mnre", "Mnre1"),
+    "mqa@twitter2015": ("magpie.corpora.mqa", "MqaTwitter2015"),
+    "mqa@twitter2017": ("magpie.corpora.mqa", "MqaTwitter2017"),
+    "mqa@mnre1": ("magpie.corpora.mqa", "MqaMnre1"),
+    "mqa@mnre2": ("magpie.corpora.mqa", "MqaMnre2"),
     # formats: any file, any types
     "conll@1": ("magpie.corpora.conll", "Conll"),
     "magpie@1": ("magpie.corpora.jsonl", "MagpieJsonl"),
