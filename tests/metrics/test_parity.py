@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from magpie.metrics import score
 from magpie.metrics.counts import Counts
-from magpie.metrics.gmner import match_items
 from magpie.metrics.items import Item, Scored
+from magpie.schema import Annotations, Block, Box, Document, Media, Region
 
 pytestmark = pytest.mark.parity
 
@@ -106,20 +107,9 @@ def test_riveg(cases: list[Case]) -> None:
 
 def test_bipartite_matching_on_text(cases: list[Case]) -> None:
     for case in cases:
-        for part in ("gmner", "mner", "eeg"):
-            found = Counts()
-            for gold, predicted in zip(*sides(case, "type"), strict=True):
-                pairs = match_items(
-                    part,  # type: ignore[arg-type]
-                    gold.items,
-                    predicted.items,
-                    lambda item: item.type,
-                    inclusive=True,
-                    by_text=True,
-                )
-                correct = sum(partner >= 0 for partner in pairs)
-                found += Counts(len(gold.items), len(predicted.items), correct)
-            assert found == counts(case["expected"]["e2e"][part]), (case["id"], part)
+        report = score(*sides(case, "type"), "gmner-surface@1")
+        for name, part in report.parts.items():
+            assert part.micro == counts(case["expected"]["e2e"][name]), (case["id"], name)
 
 
 def well_formed(cases: list[Case]) -> list[Case]:
@@ -168,3 +158,40 @@ def test_h_index(cases: list[Case]) -> None:
         assert percent == pytest.approx(stored, abs=1e-9), case["id"]
         mner = score(*sides(case, "type"), "gmner-iou50@1", mode="gmner").parts["mner"]
         assert mner.micro.correct == expected["span_type_correct"], case["id"]
+
+
+def with_candidates(case: Case) -> tuple[list[Scored], list[Scored]]:
+    """The sides with the detector's boxes in the gold documents."""
+    gold, predicted = sides(case, "type")
+    full = []
+    for tweet, scored in zip(case["tweets"], gold, strict=True):
+        regions = tuple(
+            Region.of_box(Box(*map(float, box), media="m0")) for box in tweet["candidates"]
+        )
+        document = Document(
+            id=scored.id,
+            blocks=(Block.from_words(tweet["words"]),),
+            media=(Media(id="m0", uri="p.jpg"),),
+            annotations=Annotations(regions=regions),
+        )
+        full.append(replace(scored, document=document))
+    empty = [
+        replace(scored, document=document.document)
+        for scored, document in zip(predicted, full, strict=True)
+    ]
+    return full, empty
+
+
+def test_h_index_by_candidates(cases: list[Case]) -> None:
+    """Every case, those with labels that are no numbers included."""
+    half = 0
+    for case in cases:
+        expected = case["expected"]["h_index"]
+        parts = score(*with_candidates(case), "gmner-candidates@1").parts
+        tp, fp, fn = expected["tp"], expected["fp"], expected["fn"]
+        assert parts["gmner"].micro == Counts(gold=tp + fn, predicted=tp + fp, correct=tp), case[
+            "id"
+        ]
+        assert parts["mner"].micro.correct == expected["span_type_correct"], case["id"]
+        half += expected["nan_labels"]
+    assert half == 23

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from magpie.errors import ComparisonError, ConfigError, NotFoundError
 from magpie.metrics import DEFAULTS, PROTOCOLS, check_comparable, protocol, score
-from magpie.metrics.counts import Counts
+from magpie.metrics.counts import Counts, add_up
 from magpie.metrics.items import Item, Scored
-from magpie.metrics.table import ENTITY_PROTOCOLS
+from magpie.metrics.table import ENTITY_PROTOCOLS, RELATION_PROTOCOLS
 
 
 def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
@@ -28,10 +28,33 @@ def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
 
 
 def test_the_registry() -> None:
+    grounded = ("gmner", "mner", "eeg")
     assert {p.name: (p.task, p.parts) for p in ENTITY_PROTOCOLS} == {
         "ner-span-conll@1": ("ner", ("mner",)),
         "ner-span-strict@1": ("ner", ("mner",)),
-        "gmner-iou50@1": ("gmner", ("gmner", "mner", "eeg")),
+        "ner-umt@1": ("ner", ("mner",)),
+        "ner-hvpnet@1": ("ner", ("mner",)),
+        "ner-umgf@1": ("ner", ("mner",)),
+        "ner-adaseq@1": ("ner", ("mner",)),
+        "gmner-iou50@1": ("gmner", grounded),
+        "gmner-surface@1": ("gmner", grounded),
+        "gmner-candidates@1": ("gmner", grounded),
+        "fmnerg-iou50@1": (
+            "fmnerg",
+            ("fmnerg", "fmner", "eeg", "coarse-gmner", "coarse-mner"),
+        ),
+    }
+    assert {p.name: (p.task, p.parts) for p in RELATION_PROTOCOLS} == {
+        "mre-no-none@1": ("mre", ("mre", "accuracy")),
+        "mre-micro@1": ("mre", ("mre", "accuracy")),
+        "mre-type-pair@1": ("mre", ("type-pair", "mre")),
+        "object-entity@1": (
+            "object-entity",
+            ("more", "accuracy", "1/1", "1/n", "n/1", "n/n"),
+        ),
+        "jmere-strict@1": ("jmere", ("jmere", "entities")),
+        "jmere-boundaries@1": ("jmere", ("jmere",)),
+        "jmere-grid@1": ("jmere", ("jmere", "entities")),
     }
     assert all(PROTOCOLS[name].task == task for task, name in DEFAULTS.items())
     assert {p.task for p in PROTOCOLS.values()} == set(DEFAULTS)
@@ -52,6 +75,50 @@ def test_an_unknown_protocol_names_the_nearest() -> None:
     with pytest.raises(NotFoundError) as caught:
         protocol("!")
     assert all(name in caught.value.mend for name in PROTOCOLS)
+
+
+def test_a_switch_by_name_is_that_of_the_argument() -> None:
+    by_name = score(GOLD, PREDICTED, "gmner-iou50@1", options={"mode": "riveg"})
+    assert by_name == score(GOLD, PREDICTED, "gmner-iou50@1", mode="riveg")
+    assert dict(by_name.options) == {"mode": "riveg"}
+    fine = score(GOLD, PREDICTED, options={"level": "fine_type"})
+    assert (fine.level, dict(fine.options)) == ("fine_type", {})
+    with pytest.raises(ConfigError, match="one of None, 'gmner'"):
+        score(GOLD, PREDICTED, "gmner-iou50@1", options={"mode": "h-index"})
+
+
+def test_counts_of_each_document_stay_reachable() -> None:
+    report = score(GOLD, PREDICTED)
+    assert report.document_ids == ("1", "2", "3")
+    assert report.main.per_document == (Counts(2, 2, 1), Counts(2, 2, 1), Counts(0, 1, 0))
+    assert report.main.per_document_types[1] == {
+        "ORG": Counts(1, 1, 1),
+        "PER": Counts(1, 0, 0),
+        "LOC": Counts(0, 1, 0),
+    }
+    assert add_up(report.main.per_document, Counts()) == report.main.micro
+
+
+def test_gold_that_nobody_looked_for_is_counted() -> None:
+    note = "gold mentions of unknown grounding, taken as not in the picture"
+    report = score(GOLD, PREDICTED, "gmner-iou50@1")
+    assert dict(report.notes) == {note: 4}
+    assert report.to_dict()["notes"] == {note: 4}
+    absent = [Scored("1", (Item("x", 0, 1, "PER", grounding="absent"),))]
+    assert dict(score(absent, absent, "gmner-iou50@1").notes) == {}
+    assert dict(score(GOLD, PREDICTED).notes) == {}
+
+
+def test_the_macro_average_stands_beside_the_micro_score() -> None:
+    body = score(GOLD, PREDICTED).to_dict()
+    # LOC 0, ORG 1, PER 1/2 of two predicted and two gold ones.
+    assert body["macro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+
+
+def test_flat_lines_are_too_little_for_some_protocols() -> None:
+    with pytest.raises(ComparisonError, match="'1' is a flat line") as caught:
+        score(GOLD, PREDICTED, "mre-no-none@1")
+    assert caught.value.code == "compare-protocol"
 
 
 GOLD = [

@@ -83,8 +83,8 @@ def score_command(
             mend=f"Give --task {chosen.task}.",
         )
     report = score(
-        _read(gold),
-        _read(predicted),
+        _read(gold, chosen),
+        _read(predicted, chosen),
         name,
         options=_options(chosen, option or []),
         level=level,
@@ -124,13 +124,17 @@ def _options(chosen: Protocol, given: list[str]) -> dict[str, OptionValue]:
     return values
 
 
-def _read(path: Path) -> Iterator[Scored]:
+def _read(path: Path, chosen: Protocol) -> Iterator[Scored]:
     """Documents or flat lines, or a column file, told by the ending."""
     from magpie.corpora import load
     from magpie.metrics import items_of, read_scored
+    from magpie.metrics.tagged import read_tagged
 
     if path.suffix.lower() not in COLUMN_FILES:
         yield from read_scored(path)
+        return
+    if chosen.reads_tags:
+        yield from read_tagged(path)
         return
     # Without the source: it would name the two files, which differ by nature.
     for document in load("conll", "test", root=path):

@@ -112,6 +112,7 @@ class Protocol:
         means: the parts whose values are means; all others are counts.
         needs_document: flat lines are refused. The counter then always gets two documents; that
             of a failed or missing prediction has no annotations.
+        reads_tags: of a column file it takes the tags as they stand, special ones included.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Protocol:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     means: tuple[str, ...] = ()
     needs_document: bool = False
+    reads_tags: bool = False
 
     def resolve(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Every option with its value: the given one, or the default.

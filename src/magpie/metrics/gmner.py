@@ -20,6 +20,7 @@ Public evaluators of the field differ (docs/scorers.md); their counting is repro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, cast
 
 from magpie.errors import ConfigError
@@ -37,6 +38,7 @@ __all__ = [
     "iou",
     "match_items",
     "prepare",
+    "prepare_regions",
     "region_matches",
     "score_part",
     "types_at",
@@ -83,9 +85,19 @@ def prepare(
     if legacy and mode != "fmnerg":
         raise ConfigError("legacy_train_scorer belongs to mode fmnerg", mend='Set mode="fmnerg".')
     swapped = {"gmner", "eeg"} if mode == "fmnerg" and not legacy else set()
-    return Prepared(
-        options={"type_of": types_at(options["level"], gold)}, swapped=frozenset(swapped)
+    prepared = prepare_regions(gold) if options.get("regions") else Prepared()
+    return replace(
+        prepared,
+        options={"type_of": types_at(options["level"], gold)},
+        swapped=frozenset(swapped),
     )
+
+
+def prepare_regions(gold: Sequence[Scored]) -> Prepared:
+    """Notes the gold that nobody looked for in the picture: it counts as "no box" all the same."""
+    unknown = sum(item.grounding == "unknown" for document in gold for item in document.items)
+    name = "gold mentions of unknown grounding, taken as not in the picture"
+    return Prepared(notes={name: unknown} if unknown else {})
 
 
 def count(
@@ -103,6 +115,7 @@ def count(
         options["type_of"],
         inclusive=options.get("inclusive", False),
         mode=options.get("mode"),
+        by_text=options.get("by_text", False),
     )
     if options.get("legacy_train_scorer") and not predicted.items:
         counts[""] = Counts(gold=-1, predicted=1)
@@ -174,6 +187,7 @@ def score_part(
     *,
     inclusive: bool = False,
     mode: Mode = None,
+    by_text: bool = False,
 ) -> dict[str, Counts]:
     """Counts of one document by type; the sum over types is the micro score.
 
@@ -183,12 +197,12 @@ def score_part(
         predicted = list({(item.start, item.end): item for item in predicted}.values())
     if mode == "fmnerg":
         return _collapsed(part, gold, predicted, type_of)
-    if part == "mner" and mode is None:
+    if part == "mner" and mode is None and not by_text:
         return _same_place(gold, predicted, type_of)
     if mode == "riveg":
         matches = _greedy(part, gold, predicted, type_of)
     else:
-        matches = match_items(part, gold, predicted, type_of, inclusive=inclusive)
+        matches = match_items(part, gold, predicted, type_of, inclusive=inclusive, by_text=by_text)
     counts: dict[str, Counts] = {}
     for item in gold:
         _add(counts, type_of(item), Counts(gold=1))

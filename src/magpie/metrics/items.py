@@ -40,6 +40,7 @@ class Scored:
     """The mentions of one document; ``failed`` when its extraction failed.
 
     ``text`` and ``document`` are known unless it came from a flat line; offsets count in the text.
+    ``tags`` are those of a column file, one a word, where a protocol reads them as they stand.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Scored:
     source: str | None = None
     text: str | None = None
     document: Document | None = field(default=None, compare=False, repr=False)
+    tags: tuple[str, ...] | None = None
 
 
 def items_of(document: Document) -> Scored:
@@ -181,7 +183,7 @@ def pair_up(
         if known and document.text != prediction.text:
             raise _differ("gold and predictions hold different texts under one id", [key])
         if prediction.failed:
-            prediction = replace(prediction, items=())
+            prediction = replace(prediction, items=(), tags=None)
         pairs.append((document, prediction))
     return pairs
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magpie.errors import ComparisonError
-from magpie.metrics.counts import Mean, Value
+from magpie.metrics.averages import Average, macro_average
+from magpie.metrics.counts import Counts, Mean, Value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,9 +44,20 @@ class PartReport:
         pair = (self.micro.precision, self.micro.recall)
         return pair[::-1] if self.swapped else pair
 
+    @property
+    def macro(self) -> Average | None:
+        """Plain mean over the types that the gold has; None of means."""
+        if isinstance(self.micro, Mean):
+            return None
+        return macro_average(
+            {kind: value for kind, value in self.per_type.items() if isinstance(value, Counts)}
+        )
+
     def to_dict(self) -> dict[str, Any]:
+        macro = self.macro
         body: dict[str, Any] = {
             "micro": self.micro.to_dict(),
+            **({} if macro is None else {"macro": macro.to_dict()}),
             "per_type": {kind: counts.to_dict() for kind, counts in self.per_type.items()},
         }
         if self.interval is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-__all__ = ["PUBLIC_SCORERS", "SPECIAL_TAGS", "TagOptions", "score_tags"]
+__all__ = ["PUBLIC_SCORERS", "SPECIAL_TAGS", "TagOptions", "score_sentences", "score_tags"]
 
 Special = Literal["outside", "keep"]
 Sentences = Literal["separate", "concatenated"]
@@ -88,10 +88,87 @@ def score_tags(
         ConfigError: an option of another value.
         FormatError: a tag of another form (code ``format-tags``).
     """
+    chunks = _read_chunks(gold, predicted, special, sentences, scheme, ignore)
+    if chunks is None:
+        return {}
+    import numpy as np
+
+    size = len(chunks.names)
+    columns = [np.bincount(kinds, minlength=size).tolist() for kinds in chunks.kinds()]
+    counts = dict(zip(chunks.names, map(Counts, *columns), strict=True))
+    return {kind: counts[kind] for kind in sorted(counts) if counts[kind] != Counts()}
+
+
+def score_sentences(
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    *,
+    special: Special = "outside",
+    sentences: Sentences = "separate",
+    scheme: TagScheme = "lenient",
+    ignore: Collection[str] = SPECIAL_TAGS,
+) -> list[dict[str, Counts]]:
+    """:func:`score_tags` sentence by sentence; a chunk belongs to the sentence in which it ends."""
+    chunks = _read_chunks(gold, predicted, special, sentences, scheme, ignore)
+    if chunks is None:
+        return []
+    import numpy as np
+
+    size = len(chunks.names)
+    table = np.stack(
+        [
+            np.bincount(
+                np.searchsorted(chunks.limits, chunks.last(keys), side="right") * size + kinds,
+                minlength=len(gold) * size,
+            )
+            for keys, kinds in zip(chunks.keys(), chunks.kinds(), strict=True)
+        ],
+        axis=1,
+    )
+    counted: list[dict[str, Counts]] = [{} for _ in gold]
+    for cell in np.flatnonzero(table.any(axis=1)).tolist():
+        counted[cell // size][chunks.names[cell % size]] = Counts(*table[cell].tolist())
+    return counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """Keys (see :func:`_chunks`) and types of gold and predicted chunks; ``found`` marks the gold
+    that is predicted. ``limits`` are the positions at which the next sentence begins."""
+
+    names: list[str]
+    length: int
+    limits: Integers
+    gold: tuple[Integers, Integers]
+    predicted: tuple[Integers, Integers]
+    found: Flags
+
+    def keys(self) -> tuple[Integers, Integers, Integers]:
+        """Of the gold, the predicted and the correct chunks."""
+        return self.gold[0], self.predicted[0], self.gold[0][self.found]
+
+    def kinds(self) -> tuple[Integers, Integers, Integers]:
+        """Indices among ``names`` of the types of the same."""
+        return self.gold[1], self.predicted[1], self.gold[1][self.found]
+
+    def last(self, keys: Integers) -> Integers:
+        """The last position of each chunk."""
+        return keys // len(self.names) % self.length - 1
+
+
+def _read_chunks(
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    special: Special,
+    sentences: Sentences,
+    scheme: TagScheme,
+    ignore: Collection[str],
+) -> _Chunks | None:
+    """The chunks of both sides; None where there is no sentence."""
     _check_options(special, sentences, scheme)
     lengths = _common_lengths(gold, predicted)
     if not lengths:
-        return {}
+        return None
     import numpy as np
 
     # Numbers are given out as tags come up, so that one pass over the tags is enough.
@@ -108,6 +185,7 @@ def score_tags(
     scored = ~np.isin(gold_codes, [codes[tag] for tag in ignore if tag in codes])
     # Where each sentence ends once the positions that are not scored are gone.
     ends = np.concatenate([[0], np.cumsum(scored)])[np.cumsum(lengths)]
+    limits = ends if sentences == "concatenated" else ends + np.arange(1, len(ends) + 1)
     if sentences == "concatenated":
         ends = ends[-1:]
 
@@ -121,14 +199,14 @@ def score_tags(
     )
     # Both stand in ascending order, because chunks do.
     place = np.searchsorted(predicted_keys, gold_keys)
-    found = np.append(predicted_keys, -1)[place] == gold_keys
-    size = len(table.names)
-    columns = [
-        np.bincount(kinds, minlength=size).tolist()
-        for kinds in (gold_kinds, predicted_kinds, gold_kinds[found])
-    ]
-    counts = dict(zip(table.names, map(Counts, *columns), strict=True))
-    return {kind: counts[kind] for kind in sorted(counts) if counts[kind] != Counts()}
+    return _Chunks(
+        names=table.names,
+        length=int(scored.sum()) + len(ends),
+        limits=limits,
+        gold=(gold_keys, gold_kinds),
+        predicted=(predicted_keys, predicted_kinds),
+        found=np.append(predicted_keys, -1)[place] == gold_keys,
+    )
 
 
 def _check_options(special: str, sentences: str, scheme: str) -> None:
