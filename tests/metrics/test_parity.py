@@ -165,14 +165,12 @@ def with_candidates(case: Case) -> tuple[list[Scored], list[Scored]]:
     gold, predicted = sides(case, "type")
     full = []
     for tweet, scored in zip(case["tweets"], gold, strict=True):
-        regions = tuple(
-            Region.of_box(Box(*map(float, box), media="m0")) for box in tweet["candidates"]
-        )
+        boxes = [Box(*map(float, box), media="m0") for box in tweet["candidates"]]
         document = Document(
             id=scored.id,
             blocks=(Block.from_words(tweet["words"]),),
             media=(Media(id="m0", uri="p.jpg"),),
-            annotations=Annotations(regions=regions),
+            annotations=Annotations(regions=tuple(map(Region.of_box, boxes))),
         )
         full.append(replace(scored, document=document))
     empty = [

@@ -41,7 +41,8 @@ def read_tagged(path: str | os.PathLike[str]) -> Iterator[Scored]:
 
     opener = "IMGID:"
     start = next((line.text for line in iter_lines(path) if line.text.strip()), "")
-    layout = Layout(columns=None, comments=True)
+    # No comments: a piece such as "##ing" with a special tag would pass for one.
+    layout = Layout(columns=None)
     if start.startswith(opener):
         layout = Layout(columns=None, opener=opener)
     records = iter_records(iter_lines(path), name=os.fspath(path), layout=layout, report=refuse)
