@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOB2, Entities
+from seqeval.scheme import BILOU, IOB2, IOBES, Entities
 
 from magpie.errors import FormatError
 from magpie.text.tags import (
@@ -19,7 +19,7 @@ from magpie.text.tags import (
     encode_tags,
 )
 
-SCHEMES: tuple[Scheme, ...] = ("IOB1", "BIO", "BIOES")
+SCHEMES: tuple[Scheme, ...] = ("IOB1", "BIO", "BIOES", "BILOU")
 
 BIO_TAGS = st.lists(
     st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-sports-team", "I-sports-team"]),
@@ -76,12 +76,31 @@ def test_e_and_s_close_their_chunk() -> None:
     assert decode_tags(tags, scheme="strict") == [("PER", 0, 2), ("LOC", 3, 4), ("ORG", 5, 6)]
 
 
+def test_bilou_is_read_by_the_same_rules() -> None:
+    tags = ["B-PER", "L-PER", "I-PER", "U-LOC", "L-LOC", "B-ORG"]
+    chunks = [("PER", 0, 2), ("PER", 2, 3), ("LOC", 3, 4), ("LOC", 4, 5), ("ORG", 5, 6)]
+    assert decode_tags(tags) == chunks
+    assert decode_tags(tags, scheme="strict") == [chunks[0], chunks[2], chunks[4]]
+    assert convert_tags(tags, "BIOES") == ["B-PER", "E-PER", "S-PER", "S-LOC", "S-LOC", "S-ORG"]
+
+
+def test_complete_wants_every_chunk_closed() -> None:
+    def complete(*tags: str) -> list[Chunk]:
+        return decode_tags(tags, scheme="complete")
+
+    assert complete("B-PER", "I-PER", "E-PER", "S-LOC") == [("PER", 0, 3), ("LOC", 3, 4)]
+    assert complete("B-PER", "I-PER", "O", "B-PER") == []
+    assert complete("I-PER", "E-PER", "E-LOC") == []
+    assert complete("B-PER", "E-LOC", "B-PER", "S-PER") == [("PER", 3, 4)]
+    assert complete("B-PER", "B-PER", "L-PER", "U-PER") == [("PER", 1, 3), ("PER", 3, 4)]
+
+
 def test_a_type_may_hold_dashes_and_no_words_give_no_chunks() -> None:
     assert decode_tags(["B-sports-team", "I-sports-team"]) == [("sports-team", 0, 2)]
     assert decode_tags([]) == []
 
 
-@pytest.mark.parametrize("bad", ["", "B", "B-", "X", "-PER", "PER", "o", "[SEP]", "U-PER", "BPER"])
+@pytest.mark.parametrize("bad", ["", "B", "B-", "X", "-PER", "PER", "o", "[SEP]", "M-PER", "BPER"])
 def test_a_bad_tag_names_itself_and_its_word(bad: str) -> None:
     with pytest.raises(FormatError, match=r"at word 2") as caught:
         decode_tags(["O", "B-PER", bad])
@@ -99,6 +118,9 @@ def test_encode_writes_each_scheme() -> None:
     ]
     assert encode_tags(chunks, 8, "BIOES") == [
         *("S-PER", "B-PER", "I-PER", "E-PER", "O", "B-LOC", "E-LOC", "O")
+    ]
+    assert encode_tags(chunks, 8, "BILOU") == [
+        *("U-PER", "B-PER", "I-PER", "L-PER", "O", "B-LOC", "L-LOC", "O")
     ]
 
 
@@ -130,6 +152,8 @@ def test_detect_tells_the_schemes_apart() -> None:
     assert detect_scheme([["B-PER", "I-PER", "O"], ["O"]]) == "BIO"
     assert detect_scheme([["O", "O"], ["S-PER", "O"]]) == "BIOES"
     assert detect_scheme([["B-PER", "E-PER"]]) == "BIOES"
+    assert detect_scheme([["O"], ["B-PER", "L-PER"]]) == "BILOU"
+    assert detect_scheme([["U-PER"]]) == "BILOU"
     # One B- after O is enough: the orphan I- of the same file is then a defect, not the scheme.
     assert detect_scheme([["I-PER", "O"], ["B-PER"]]) == "BIO"
     assert detect_scheme([]) == "BIO"
@@ -157,6 +181,8 @@ def test_decode_undoes_encode(sentence: tuple[int, list[Chunk]], scheme: Scheme)
     assert decode_tags(tags) == chunks
     if scheme != "IOB1":
         assert decode_tags(tags, scheme="strict") == chunks
+    if scheme in ("BIOES", "BILOU"):
+        assert decode_tags(tags, scheme="complete") == chunks
 
 
 @given(ANY_TAGS, st.sampled_from(SCHEMES))
@@ -187,6 +213,15 @@ def test_strict_equals_seqeval_in_strict_iob2(tags: list[str]) -> None:
     assert decode_tags(tags, scheme="strict") == theirs
 
 
+@given(ANY_TAGS)
+def test_complete_equals_seqeval_in_strict_iobes_and_bilou(tags: list[str]) -> None:
+    theirs = [entity.to_tuple()[1:] for entity in Entities([tags], IOBES).entities[0]]
+    assert decode_tags(tags, scheme="complete") == theirs
+    bilou = [tag.translate(str.maketrans("ES", "LU"))[:1] + tag[1:] for tag in tags]
+    theirs = [entity.to_tuple()[1:] for entity in Entities([bilou], BILOU).entities[0]]
+    assert decode_tags(bilou, scheme="complete") == theirs
+
+
 @given(sentences())
 def test_detection_never_contradicts_what_was_written(
     sentence: tuple[int, list[Chunk]],
@@ -194,5 +229,6 @@ def test_detection_never_contradicts_what_was_written(
     length, chunks = sentence
     assert detect_scheme([encode_tags(chunks, length, "BIO")]) == "BIO"
     if chunks:
-        assert detect_scheme([encode_tags(chunks, length, "BIOES")]) in ("BIOES",)
+        assert detect_scheme([encode_tags(chunks, length, "BIOES")]) == "BIOES"
+        assert detect_scheme([encode_tags(chunks, length, "BILOU")]) == "BILOU"
         assert detect_scheme([encode_tags(chunks, length, "IOB1")]) == "IOB1"

@@ -8,6 +8,11 @@ here and nowhere else:
     when the type changes, and any other tag opens one when none is open.
 ``strict``
     Only ``B-`` (and ``S-``) opens a chunk; an ``I-`` of another type, or after ``O``, is nothing.
+``complete``
+    Only for BIOES and BILOU: a chunk is ``S-``, or ``B-``, any ``I-`` and ``E-`` of one type; what
+    is not closed is nothing.
+
+BILOU writes ``L-`` for ``E-`` and ``U-`` for ``S-``; both are read wherever tags are.
 """
 
 from __future__ import annotations
@@ -31,16 +36,16 @@ __all__ = [
 #: Evidence that a corpus reader leaves on an entity opened by an I- that continues nothing.
 ORPHAN = "orphan-i"
 
-Scheme = Literal["IOB1", "BIO", "BIOES"]
+Scheme = Literal["IOB1", "BIO", "BIOES", "BILOU"]
 
 #: (type, first word, word after the last)
 Chunk = tuple[str, int, int]
 
-_PREFIXES = frozenset("BIES")
+_PREFIXES = {**{prefix: prefix for prefix in "BIES"}, "L": "E", "U": "S"}
 
 
 def split_tag(tag: str, index: int) -> tuple[str, str]:
-    """(prefix, type) of the tag of word ``index``; ("O", "") outside.
+    """(prefix, type) of the tag of word ``index``; ("O", "") outside. The prefix is BIOES's.
 
     Raises:
         FormatError: code ``format-tags``.
@@ -50,21 +55,22 @@ def split_tag(tag: str, index: int) -> tuple[str, str]:
     prefix, dash, kind = tag.partition("-")
     if prefix not in _PREFIXES or not dash or not kind:
         raise FormatError(
-            f"expected O or B-, I-, E-, S- with a type, got {tag[:40]!r} at word {index}",
+            f"expected O or B-, I-, E-, S-, L-, U- with a type, got {tag[:40]!r} at word {index}",
             code="format-tags",
             mend="Each word has one tag; check the column and the separator.",
         )
-    return prefix, kind
+    return _PREFIXES[prefix], kind
 
 
 def decode_tags(
-    tags: Sequence[str], *, scheme: Literal["lenient", "strict"] = "lenient"
+    tags: Sequence[str], *, scheme: Literal["lenient", "strict", "complete"] = "lenient"
 ) -> list[Chunk]:
     """The chunks of one sentence, in order.
 
     Args:
-        tags: one tag a word: ``O``, ``B-type``, ``I-type``, ``E-type`` or ``S-type``.
-        scheme: what opens a chunk, see the module's page.
+        tags: one tag a word: ``O``, ``B-type``, ``I-type``, ``E-type`` or ``S-type``, in BILOU
+            ``L-type`` and ``U-type`` for the last two.
+        scheme: what opens and closes a chunk, see the module's page.
 
     Raises:
         FormatError: a tag of another form (code ``format-tags``).
@@ -75,14 +81,15 @@ def decode_tags(
     for index, tag in enumerate(tags):
         prefix, here = split_tag(tag, index)
         if kind and (prefix in "OBS" or here != kind):
-            chunks.append((kind, start, index))
+            if scheme != "complete":
+                chunks.append((kind, start, index))
             kind = ""
         if not kind and prefix != "O" and (scheme == "lenient" or prefix in "BS"):
             kind, start = here, index
         if kind and prefix in "ES":
             chunks.append((kind, start, index + 1))
             kind = ""
-    if kind:
+    if kind and scheme != "complete":
         chunks.append((kind, start, len(tags)))
     return chunks
 
@@ -114,8 +121,9 @@ def encode_tags(chunks: Iterable[Chunk], length: int, scheme: Scheme = "BIO") ->
             opening = "I-"
         tags[start] = opening + kind
         tags[start + 1 : end] = [f"I-{kind}"] * (end - start - 1)
-        if scheme == "BIOES":
-            tags[end - 1] = ("S-" if end - start == 1 else "E-") + kind
+        if scheme in ("BIOES", "BILOU"):
+            last, single = "ES" if scheme == "BIOES" else "LU"
+            tags[end - 1] = f"{single if end - start == 1 else last}-{kind}"
         previous = chunk
     return tags
 
@@ -123,9 +131,9 @@ def encode_tags(chunks: Iterable[Chunk], length: int, scheme: Scheme = "BIO") ->
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme that explains the tags of a file.
 
-    ``E-`` or ``S-`` means BIOES. Without a ``B-`` that starts a chunk of its own, as in the
-    original CoNLL-2003 files, it is IOB1; otherwise BIO (IOB2), in which an I- that continues
-    nothing is a defect.
+    ``E-`` or ``S-`` means BIOES, ``L-`` or ``U-`` BILOU. Without a ``B-`` that starts a chunk of
+    its own, as in the original CoNLL-2003 files, it is IOB1; otherwise BIO (IOB2), in which an I-
+    that continues nothing is a defect.
     """
     opening = orphans = 0
     for tags in sentences:
@@ -133,7 +141,7 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
         for index, tag in enumerate(tags):
             prefix, kind = split_tag(tag, index)
             if prefix in "ES":
-                return "BIOES"
+                return "BIOES" if tag[0] in "ES" else "BILOU"
             if prefix == "B" and kind != before:
                 opening += 1  # IOB1 writes B- only between neighbours of one type
             elif prefix == "I" and kind != before:
