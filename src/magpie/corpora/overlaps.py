@@ -13,11 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from magpie.corpora.anomaly import Anomaly
-from magpie.corpora.loading import load
 from magpie.corpora.pictures import picture_name
-from magpie.corpora.registry import corpus
-from magpie.errors import NotFoundError
+from magpie.corpora.selecting import pass_over, select
 from magpie.schema import Document
 
 __all__ = [
@@ -25,6 +22,7 @@ __all__ = [
     "Overlap",
     "Pair",
     "compare",
+    "document_keys",
     "leaks",
     "overlap",
     "picture_key",
@@ -44,7 +42,8 @@ def text_key(text: str) -> str:
     return "".join(filter(str.isalnum, _ADDRESS.sub("", text.lower())))
 
 
-def _keys(document: Document) -> tuple[list[str], str]:
+def document_keys(document: Document) -> tuple[list[str], str]:
+    """The keys of a document's pictures, and that of its text (empty when nothing is left)."""
     names = (picture_name(medium) for medium in document.media if medium.kind == "image")
     return [picture_key(name) for name in names if name], text_key(document.text)
 
@@ -106,7 +105,7 @@ def compare(a: Iterable[Document], b: Iterable[Document], *, names: tuple[str, s
     texts: dict[str, list[int]] = {}
     theirs: list[tuple[str, str]] = []
     for document in b:
-        keys, text = _keys(document)
+        keys, text = document_keys(document)
         for key in keys:
             pictures.setdefault(key, []).append(len(theirs))
         if text:
@@ -119,7 +118,7 @@ def compare(a: Iterable[Document], b: Iterable[Document], *, names: tuple[str, s
     for document in a:
         ours += 1
         identity = _identity(document)
-        keys, text = _keys(document)
+        keys, text = document_keys(document)
         by_picture = {index for key in keys for index in pictures.get(key, ())}
         by_text = set(texts.get(text, ()))
         found = sorted(i for i in by_picture | by_text if theirs[i][0] != identity)
@@ -142,7 +141,11 @@ def compare(a: Iterable[Document], b: Iterable[Document], *, names: tuple[str, s
 
 
 def overlap(a: str, b: str, root: str | os.PathLike[str] | None = None) -> Overlap:
-    """Posts that stand in two corpora or splits, given as ``corpus`` or ``corpus:split``.
+    """Posts that stand in two corpora, splits or files.
+
+    Args:
+        a, b: see :func:`magpie.corpora.selecting.select`.
+        root: as for :func:`magpie.corpora.load`.
 
     Raises:
         NotFoundError: an unknown corpus or split, or a missing file.
@@ -150,20 +153,9 @@ def overlap(a: str, b: str, root: str | os.PathLike[str] | None = None) -> Overl
     return compare(_named(a, root), _named(b, root), names=(a, b))
 
 
-def _named(name: str, root: str | os.PathLike[str] | None) -> Iterator[Document]:
-    ref, _, split = name.partition(":")
-    card = corpus(ref).card
-    if not split and not card.splits:
-        raise NotFoundError(
-            f"{card.ref} is a format without splits of its own",
-            mend=f"Name the split: {ref}:train.",
-        )
-    for each in [split] if split else card.splits:
-        yield from load(ref, each, root, on_problem=_pass)
-
-
-def _pass(_: Anomaly) -> None:
-    """An unreadable record has no keys to compare; `magpie corpora check` counts them."""
+def _named(spec: str, root: str | os.PathLike[str] | None) -> Iterator[Document]:
+    for selection in select(spec, root):
+        yield from selection.documents(pass_over)
 
 
 def _display(document: Document) -> str:
@@ -197,7 +189,7 @@ class HeldOut:
     def update(self, documents: Iterable[Document]) -> None:
         """Adds the keys of more documents."""
         for document in documents:
-            keys, text = _keys(document)
+            keys, text = document_keys(document)
             self._pictures.update(keys)
             self._texts.add(text)
         self._texts.discard("")
@@ -207,7 +199,7 @@ class HeldOut:
         return text_key(text) in self._texts
 
     def __contains__(self, document: Document) -> bool:
-        keys, text = _keys(document)
+        keys, text = document_keys(document)
         return text in self._texts or any(key in self._pictures for key in keys)
 
 

@@ -255,8 +255,8 @@ def heat_map(
     def draw(axes: Axes) -> None:
         grid = [[float("nan") if v is None else v for v in line] for line in values]
         if rows and columns:
-            # Pale for little, dark blue for much, also in grey print.
-            axes.imshow(grid, cmap="cividis_r", vmin=0.0, vmax=highest, aspect="auto")
+            # White for nothing, dark blue for much: one hue, also in grey print.
+            axes.imshow(grid, cmap="Blues", vmin=0.0, vmax=highest, aspect="auto")
         for row, line in enumerate(texts or ()):
             for column, text in enumerate(line):
                 value = values[row][column]
