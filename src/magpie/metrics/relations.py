@@ -16,6 +16,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from magpie.errors import ComparisonError
 from magpie.metrics.counts import Counts, Mean, Value
 from magpie.metrics.declare import Prepared
 from magpie.metrics.documents import View, count_equal, count_fitting, view
@@ -76,7 +77,11 @@ def find_negative(labels: Iterable[str]) -> str | None:
 def prepare(
     gold: Sequence[Scored], predicted: Sequence[Scored], options: Mapping[str, Any]
 ) -> Prepared:
-    """Finds the negative label, the rule of the type pairs, and the subsets of MORE."""
+    """Finds the negative label, the rule of the type pairs, and the subsets of MORE.
+
+    Raises:
+        ComparisonError: a flat line, or types asked for that a document does not carry.
+    """
     wanted = {scored.id: facts_of(scored) for scored in gold}
     found = {scored.id: facts_of(scored) for scored in predicted}
     labels = {fact.type for side in (wanted, found) for facts in side.values() for fact in facts}
@@ -87,7 +92,10 @@ def prepare(
     if negative not in labels and not options.get("with_negative"):
         notes["negative label"] = "none among the labels: every class counts"
     if "pairs" in options:
-        prepared["predicted_by_pair"], more = _by_type_pair(wanted, options["pairs"], negative)
+        typed = wanted
+        if options["pairs"] == "released":
+            typed = {scored.id: _released(scored, wanted[scored.id]) for scored in gold}
+        prepared["predicted_by_pair"], more = _by_type_pair(typed, options["pairs"], negative)
         notes |= more
     if "objects" in options:
         prepared["subset"], more = _subsets(gold, wanted, negative)
@@ -107,6 +115,20 @@ def _pairs_apart(
         surplus += (theirs - ours).total()
     notes = {"gold pairs without prediction": missing, "predicted pairs not in the gold": surplus}
     return {name: number for name, number in notes.items() if number}
+
+
+def _released(scored: Scored, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts with the types that MQA's files carry: known ones where there are any."""
+    from magpie.corpora.mqa import typed_pair
+
+    known, predicted = typed_pair(view(scored).document)
+    types = known or predicted
+    if types is None:
+        raise ComparisonError(
+            f"{scored.id!r} carries no types of MQA's files",
+            mend="Score mqa@mnre1 or mqa@mnre2, or set pairs to entities.",
+        )
+    return [replace(fact, types=types) for fact in facts]
 
 
 def _by_type_pair(

@@ -205,9 +205,9 @@ RELATION_PROTOCOLS = (
             Option(
                 name="pairs",
                 default="entities",
-                values=("entities", "label"),
+                values=("entities", "label", "released"),
                 help="types of the pair: those of the gold's entities, or for a positive label "
-                "those that stand in its path",
+                "those that stand in its path, or those that MQA's files carry",
             ),
         ),
     ),
