@@ -75,19 +75,14 @@ def view(scored: Scored) -> View:
     return View(document, annotations, starts, targets)
 
 
-def count_equal(
-    gold: Iterable[Keyed], predicted: Iterable[Keyed], ignored: Iterable[Keyed] = ()
-) -> dict[str, Counts]:
+def count_equal(gold: Iterable[Keyed], predicted: Iterable[Keyed]) -> dict[str, Counts]:
     """Counts by type where a prediction is right when its type and key stand in the gold.
 
-    Each gold item makes one prediction right, so that repeated predictions are wrong. Predictions
-    beyond the gold that stand among ``ignored`` are not counted at all.
+    Each gold item makes one prediction right, so that repeated predictions are wrong.
     """
     wanted, found = Counter(gold), Counter(predicted)
-    right = wanted & found
-    found = right + ((found - wanted) - Counter(ignored))
     table: dict[str, list[int]] = {}
-    for column, keys in enumerate((wanted, found, right)):
+    for column, keys in enumerate((wanted, found, wanted & found)):
         for (kind, _), number in keys.items():
             table.setdefault(kind, [0, 0, 0])[column] += number
     return {kind: Counts(*row) for kind, row in table.items()}

@@ -69,21 +69,15 @@ def count_text(
 ) -> dict[str, Counts]:
     """Parts ``events`` and ``arguments`` of the text.
 
-    Options: ``alone`` leaves out mentions that the gold pairs with a picture; ``position`` (fixed)
-    compares the roles of the arguments of equal mentions in the order of the files, as the public
-    code does.
+    Fixed option ``position``: the roles of the arguments of equal mentions are compared in the
+    order in which they stand, and nothing else, as the public code does.
     """
     wanted, found = _text(view(gold)), _text(view(predicted))
-    shared: list[_Mention] = []
-    if options.get("alone"):
-        shared = [mention for mention in wanted if mention.paired]
-        wanted = [mention for mention in wanted if not mention.paired]
     if part == "events":
-        return count_equal(_triggers(wanted), _triggers(found), _triggers(shared))
+        return count_equal(_triggers(wanted), _triggers(found))
     if options.get("position"):
-        taken = {(mention.kind, mention.place) for mention in shared}
-        return _by_position(wanted, [m for m in found if (m.kind, m.place) not in taken])
-    return count_equal(_keys(wanted), _keys(found), _keys(shared))
+        return _by_position(wanted, found)
+    return count_equal(_keys(wanted), _keys(found))
 
 
 def count_image(
@@ -91,15 +85,10 @@ def count_image(
 ) -> dict[str, Counts]:
     """Parts ``events`` and ``arguments`` of the pictures.
 
-    Options: ``boxes`` "each" or "union", ``inside``, ``many_to_one``, ``alone``; fixed:
-    ``any_event`` (the type of an argument's event does not matter).
+    Options: ``boxes`` "each" or "union", ``inside``, ``many_to_one``; fixed: ``any_event`` (the
+    type of an argument's event does not matter).
     """
     wanted, found = _pictures(view(gold)), _pictures(view(predicted))
-    if options.get("alone"):
-        paired = {mention.place for mention in wanted if mention.paired}
-        wanted, found = (
-            [mention for mention in side if mention.place not in paired] for side in (wanted, found)
-        )
     if part == "events":
         return count_equal(_triggers(wanted), _triggers(found))
     return _picture_arguments(wanted, found, options)

@@ -11,15 +11,6 @@ def _switch(name: str, help: str) -> Option:
     return Option(name=name, default=False, values=(False, True), help=help)
 
 
-_ALONE_TEXT = _switch(
-    "alone",
-    "leave out mentions that the gold pairs with a picture, and predictions that equal one, as in "
-    "the published text-only column",
-)
-_ALONE_IMAGE = _switch(
-    "alone",
-    "leave out pictures that the gold pairs with a text, as in the published image-only column",
-)
 _BOXES = (
     Option(
         name="boxes",
@@ -40,7 +31,6 @@ _EVENTS = (
         "type, characters and role, Time roles left out on both sides",
         parts=("events", "arguments"),
         counter="magpie.metrics.events:count_text",
-        options=(_ALONE_TEXT,),
         needs_document=True,
     ),
     Protocol(
@@ -50,7 +40,6 @@ _EVENTS = (
         "only, in the order in which they stand; Time roles count in the gold alone",
         parts=("events", "arguments"),
         counter="magpie.metrics.events:count_text",
-        options=(_ALONE_TEXT,),
         fixed={"position": True},
         needs_document=True,
     ),
@@ -61,7 +50,7 @@ _EVENTS = (
         "type, role and IoU from 0.5 on, one to one; Place and Time left out",
         parts=("events", "arguments"),
         counter="magpie.metrics.events:count_image",
-        options=(_ALONE_IMAGE, *_BOXES),
+        options=_BOXES,
         needs_document=True,
     ),
     Protocol(
@@ -71,7 +60,6 @@ _EVENTS = (
         "boxes may meet one gold box, 90 % inside of a gold box is enough",
         parts=("events", "arguments"),
         counter="magpie.metrics.events:count_image",
-        options=(_ALONE_IMAGE,),
         fixed={"any_event": True, "inside": True, "many_to_one": True},
         needs_document=True,
     ),
