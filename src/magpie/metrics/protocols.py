@@ -15,6 +15,7 @@ from typing import Literal
 from magpie.errors import ComparisonError, NotFoundError
 from magpie.metrics.bootstrap import interval
 from magpie.metrics.counts import Counts, Mean, Value, add_up
+from magpie.metrics.data import data_of
 from magpie.metrics.declare import OptionValue, Prepared, Protocol
 from magpie.metrics.gmner import Mode
 from magpie.metrics.items import Scored, pair_up
@@ -118,6 +119,7 @@ def score(
         failed=sum(prediction.failed for _, prediction in pairs),
         parts=parts,
         notes=prepared.notes,
+        data=data_of(document for document, _ in pairs),
         document_ids=tuple(document.id for document, _ in pairs),
     )
 

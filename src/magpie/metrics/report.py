@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from magpie.errors import ComparisonError
 from magpie.metrics.averages import Average, macro_average
 from magpie.metrics.counts import Counts, Mean, Value
+from magpie.metrics.data import Data
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,7 +77,7 @@ class Report:
     """The result of one scoring; the first part is the protocol's main score.
 
     ``notes`` are what the protocol found worth saying about the whole set, such as how many gold
-    items it could not place.
+    items it could not place; ``data`` are the files of the gold.
     """
 
     protocol: str
@@ -88,6 +89,7 @@ class Report:
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     notes: Mapping[str, int | str] = field(default_factory=dict)
+    data: tuple[Data, ...] = ()
     document_ids: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -102,6 +104,7 @@ class Report:
             "level": self.level,
             "options": dict(self.options),
             "sources": list(self.sources),
+            "data": [data.to_dict() for data in self.data],
             "documents": self.documents,
             "failed": self.failed,
             "notes": dict(self.notes),
@@ -131,8 +134,15 @@ class Report:
                 table.add_row(*cells, *_cells(value, interval))
             table.add_section()
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
-        notes = "".join(f"; {key}: {value}" for key, value in self.notes.items())
-        table.caption = Text(f"{self.documents} documents{failed}; percentages{notes}")
+        lines = [f"{self.documents} documents{failed}; percentages"]
+        lines += [f"{key}: {value}" for key, value in self.notes.items()]
+        lines += [
+            f"{data.source}: the files are {data.status} to the dataset card, "
+            "the result stands alone"
+            for data in self.data
+            if data.doubtful
+        ]
+        table.caption = Text("\n".join(lines))
         return table
 
 
@@ -153,7 +163,7 @@ def check_comparable(first: Report, second: Report) -> None:
     Raises:
         ComparisonError: naming what differs.
     """
-    for name in ("protocol", "level", "options", "sources", "documents"):
+    for name in ("protocol", "level", "options", "sources", "data", "documents"):
         one, other = getattr(first, name), getattr(second, name)
         if one != other:
             raise ComparisonError(
