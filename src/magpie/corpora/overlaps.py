@@ -194,6 +194,11 @@ class HeldOut:
             self._texts.add(text)
         self._texts.discard("")
 
+    def update_from(self, other: HeldOut) -> None:
+        """Adds the keys that another one holds."""
+        self._pictures |= other._pictures
+        self._texts |= other._texts
+
     def has_text(self, text: str) -> bool:
         """Whether a bare text is one of a held-out document."""
         return text_key(text) in self._texts
