@@ -118,7 +118,7 @@ class Card:
     ``types`` are the entity types as the files write them, ``coarse`` maps them to PER, LOC, ORG
     and OTHER, ``hierarchy`` maps a label to its parent where labels form a tree. ``relations`` maps
     a relation type to its signature: the types its head and its tail may have, empty for "any";
-    ``event_types`` maps an event type to its roles. ``shared`` are
+    ``event_types`` maps an event type to its roles; ``labels`` are those of regions. ``shared`` are
     files used by every split; without one of them documents say less, but can be read. A card
     without splits describes a format: any file, any types.
     """
@@ -137,6 +137,7 @@ class Card:
     hierarchy: Mapping[str, str] = field(default_factory=dict)
     relations: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
     event_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
 
@@ -183,6 +184,7 @@ class Card:
                 for kind, (head, tail) in self.relations.items()
             },
             "event_types": {kind: list(roles) for kind, roles in self.event_types.items()},
+            "labels": list(self.labels),
             "defects": list(self.defects),
             "files": [{"file": file.label, "sha256": file.sha256} for file in self.files()],
             "splits": {

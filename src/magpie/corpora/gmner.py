@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.columns import Record
@@ -38,12 +39,13 @@ class BoxedTweets(ColumnCorpus):
     """Tweets whose entities are grounded by box files."""
 
     layout = TWEETS
+    box_file: ClassVar[DataFile] = BOXES
 
     @contextlib.contextmanager
     def boxes(self, root: Path, report: Report) -> Iterator[Folder | None]:
         """The box files, or None when they are absent (then nobody knows what shows)."""
         try:
-            found = find(BOXES, root)
+            found = find(self.box_file, root)
         except NotFoundError as error:
             report(Anomaly("boxes-missing", error.message, error.where))
             yield None

@@ -263,12 +263,8 @@ class Folder:
         self._members: dict[str, str] = {}
         self.twice: list[str] = []
         self._inner = inner = found.file.member
-        if archive is not None:
-            names = archive.namelist()
-        elif inner is not None:
-            names = _paths_below(found.path, inner)
-        else:
-            names = sorted(os.listdir(found.path))
+        below = inner or ""
+        names = _paths_below(found.path, below) if archive is None else archive.namelist()
         if len(names) > _MAX_MEMBERS:
             raise FormatError(
                 f"the archive has {len(names)} members, the limit is {_MAX_MEMBERS}",
