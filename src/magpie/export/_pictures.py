@@ -27,7 +27,8 @@ def encoded_picture(
         data = read_picture(medium, root=root)
         picture_size(data, where=medium.id)
     except MagpieError as error:
-        report.lose("media", document, medium.id, why=f"picture not read ({error.code})")
+        why = f"picture not read ({error.code})"
+        report.lose("media", document, medium.id, why=why, partly=True)
         return None
     return data
 

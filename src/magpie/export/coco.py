@@ -126,7 +126,8 @@ def _image(
         value["coco_url"] = medium.uri
     size = size_of(medium, root)
     if size is None:
-        report.lose("media", document, medium.id, why="size of the picture unknown")
+        why = "size of the picture unknown"
+        report.lose("media", document, medium.id, why=why, partly=True)
     else:
         value["width"], value["height"] = size
     return {**value, "document": document.id, "media": medium.id, "text": document.text}

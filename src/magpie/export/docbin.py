@@ -161,7 +161,8 @@ def to_doc(
                 report.lose("entities", document, entity.id, why="no token boundary there")
             continue
         if report is not None and (span.start_char, span.end_char) != (start, end):
-            report.lose("entities", document, entity.id, why="moved to token boundaries")
+            why = "moved to token boundaries"
+            report.lose("entities", document, entity.id, why=why, partly=True)
         found.append(span)
         if entity.fine_type is not None:
             fine.append(_like(doc, span, entity.fine_type))

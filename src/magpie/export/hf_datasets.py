@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from magpie.errors import FormatError, MagpieError, SchemaError
 from magpie.export._pictures import encoded_picture
 from magpie.export.report import ExportReport
-from magpie.schema import Document, from_dict, to_dict
+from magpie.schema import Document, from_dict
 
 if TYPE_CHECKING:
     import datasets
@@ -139,7 +140,8 @@ def write(
         dataset = to_dataset(
             documents, path.parent / "rows.arrow", report, root=root, pictures=pictures
         )
-        dataset.save_to_disk(path)
+        # By itself the library writes no file at all for no rows, and then cannot load that.
+        dataset.save_to_disk(path, num_shards=None if len(dataset) else 1)
 
 
 def to_dataset(
@@ -155,6 +157,7 @@ def to_dataset(
     from datasets.arrow_writer import ArrowWriter
 
     columns = features()
+    rows = 0
     with ArrowWriter(features=columns, path=str(file), writer_batch_size=_BATCH) as writer:
         for document in documents:
             try:
@@ -163,7 +166,10 @@ def to_dataset(
                 report.failed.append(error.at(f"document {document.id!r}"))
                 continue
             writer.write(columns.encode_example(row))
+            rows += 1
         writer.finalize()
+    if not rows:  # a file without rows cannot be opened
+        return Dataset.from_dict({name: [] for name in columns}, features=columns)
     return cast("datasets.Dataset", Dataset.from_file(str(file)))
 
 
@@ -175,12 +181,12 @@ def _row(
     *,
     pictures: bool,
 ) -> dict[str, Any]:
-    value = to_dict(document)
-    annotations = value.pop("annotations", None)
+    value = asdict(document)
+    annotations = value.pop("annotations")
     value.update(annotations or {}, text=document.text, annotated=annotations is not None)
     value["images"] = []
-    for medium, entry in zip(document.media, value.get("media", ()), strict=True):
-        entry["held"] = entry.pop("data", None) is not None
+    for medium, entry in zip(document.media, value["media"], strict=True):
+        entry["held"] = medium.data is not None
         data = medium.data
         if data is None and pictures:
             data = encoded_picture(document, medium, root, report)
@@ -189,14 +195,15 @@ def _row(
 
 
 def _fit(value: Any, feature: Any) -> Any:
-    """The value in the shape of its column: what is missing becomes null, or an empty list."""
+    """The value in the shape of its column; a document without annotations has empty lists."""
     from datasets import Image, List, Value
 
     if isinstance(feature, dict):
         if value is None:
             return None
         return {
-            key: _fit(value.get(key, _absent(key, inner)), inner) for key, inner in feature.items()
+            key: _fit(value.get(key, [] if isinstance(inner, List) else None), inner)
+            for key, inner in feature.items()
         }
     if isinstance(feature, List):
         return None if value is None else [_fit(item, feature.feature) for item in value]
@@ -207,14 +214,6 @@ def _fit(value: Any, feature: Any) -> Any:
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise SchemaError(f"{value} does not fit into 64 bits", code="schema-number")
     return value
-
-
-def _absent(key: str, feature: Any) -> Any:
-    """What stands for a field at its default: null is "not given" only where that is another
-    thing than "none of them"."""
-    from datasets import List
-
-    return [] if isinstance(feature, List) and key != "words" else None
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ FORMATS: dict[str, Format] = {
     "label-studio": Format(
         module="magpie.export.label_studio",
         title="Label Studio tasks with their labelling configuration",
-        keeps=_TEXT,
+        keeps=_ALL - {"masks", "times", "events", "provenance"},
         target="folder",
     ),
     "gliner": Format(

@@ -23,12 +23,14 @@ class Loss:
     Args:
         part: a key of :data:`~magpie.export.PARTS`.
         why: the reason, where the format usually keeps the part; "" where it never does.
+        partly: the items are written, but not all of them (a picture's path without the picture).
         count: how many items.
         examples: ids of the first ones, ``document/item``.
     """
 
     part: str
     why: str = ""
+    partly: bool = False
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -51,7 +53,9 @@ class ExportReport:
     losses: dict[str, Loss] = field(default_factory=dict)
     failed: list[MagpieError] = field(default_factory=list)
 
-    def lose(self, part: str, document: Document, item: str = "", *, why: str = "") -> None:
+    def lose(
+        self, part: str, document: Document, item: str = "", *, why: str = "", partly: bool = False
+    ) -> None:
         """Counts one item that the format cannot hold.
 
         Args:
@@ -59,11 +63,12 @@ class ExportReport:
             document: it belongs to.
             item: its id, where it is not the document itself.
             why: a few fixed words (no ids in them: they name the kind of loss).
+            partly: the item is written all the same.
         """
         kind = f"{part}: {why}" if why else part
         if part not in PARTS:
             raise AssertionError(f"no part {part!r}")
-        loss = self.losses.setdefault(kind, Loss(part, why))
+        loss = self.losses.setdefault(kind, Loss(part, why, partly))
         loss.count += 1
         if len(loss.examples) < EXAMPLES:
             loss.examples.append(f"{document.id}/{item}" if item else document.id)
@@ -73,7 +78,7 @@ class ExportReport:
         """Items that stand in the result, by part."""
         lost: Counter[str] = Counter()
         for loss in self.losses.values():
-            lost[loss.part] += loss.count
+            lost[loss.part] += 0 if loss.partly else loss.count
         counts = {part: self.seen[part] - lost[part] for part in PARTS if self.seen[part]}
         return {part: count for part, count in counts.items() if count > 0}
 
