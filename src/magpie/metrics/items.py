@@ -178,12 +178,11 @@ def pair_up(
         )
     pairs = []
     for key, document in gold_by_id.items():
-        prediction = predicted_by_id.get(key, Scored(key, ()))
-        known = None not in (document.text, prediction.text) and not prediction.failed
-        if known and document.text != prediction.text:
-            raise _differ("gold and predictions hold different texts under one id", [key])
+        prediction = predicted_by_id.get(key) or Scored(key, ())
         if prediction.failed:
             prediction = replace(prediction, items=(), tags=None)
+        elif document.text != prediction.text and None not in (document.text, prediction.text):
+            raise _differ("gold and predictions hold different texts under one id", [key])
         pairs.append((document, prediction))
     return pairs
 
