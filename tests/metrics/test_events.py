@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magpie.corpora import load
 from magpie.metrics import score
 from magpie.metrics.counts import Counts
 from magpie.metrics.events import count_image, count_multimedia, count_text
@@ -445,3 +447,25 @@ def test_flat_lines_are_refused() -> None:
         score([Scored("d", ())], [Scored("d", ())], "m2e2-text@1")
     with pytest.raises(ComparisonError, match="flat line"):
         count_text("events", Scored("d", ()), Scored("d", ()), {})
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("split", "name", "events", "arguments"),
+    [
+        ("text", "m2e2-text@1", 1297, 1966),
+        ("image", "m2e2-image@1", 391, 1404),  # 1429 boxes, 25 of them places
+        ("multimedia", "m2e2-multimedia@1", 309, 1032),
+        ("multimedia", "m2e2-text@1", 192, 307),
+        ("multimedia", "m2e2-image@1", 203, 725),
+    ],
+)
+def test_m2e2_scores_perfectly_against_itself(
+    split: str, name: str, events: int, arguments: int, data_dir: Path
+) -> None:
+    gold = [items_of(document) for document in load("m2e2", split, root=data_dir)]
+    found = {part: value.micro for part, value in score(gold, gold, name).parts.items()}
+    assert found == {
+        "events": Counts(events, events, events),
+        "arguments": Counts(arguments, arguments, arguments),
+    }
