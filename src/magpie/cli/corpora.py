@@ -15,6 +15,7 @@ from magpie.cli._common import (
     stderr,
     stdout,
 )
+from magpie.cli._side import check_names, side_info, side_summaries, side_table
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ Images = Annotated[
 @corpora.command("list")
 @command
 def list_(json: JsonFlag = False) -> None:
-    """List the corpora magpie reads."""
+    """List the corpora magpie reads, and the files published beside them."""
     from magpie.corpora import cards
 
     found = cards()
     if json:
-        print_json({"corpora": [_summary(card) for card in found]})
+        print_json({"corpora": [_summary(card) for card in found], "side": side_summaries()})
         return
     table = _table("corpus", "documents", "entities", "what")
     for card in found:
@@ -60,6 +61,7 @@ def list_(json: JsonFlag = False) -> None:
         entities = "/".join(str(each.entities) for each in counts)
         table.add_row(card.ref, documents, entities, card.task)
     stdout().print(table)
+    stdout().print(side_table())
 
 
 def _summary(card: Card) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def _summary(card: Card) -> dict[str, Any]:
 @corpora.command()
 @command
 def info(
-    name: Annotated[str, typer.Argument(help="A corpus, also as name@version.")],
+    name: Annotated[str, typer.Argument(help="A corpus, also as name@version, or a side source.")],
     json: JsonFlag = False,
 ) -> None:
     """Show a corpus's card: splits, counts, licence, known defects."""
@@ -84,6 +86,8 @@ def info(
 
     from magpie.corpora import card
 
+    if side_info(name, json=json):
+        return
     found = card(name)
     if json:
         print_json(found.to_dict())
@@ -108,9 +112,12 @@ def info(
 @command
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Corpora to check.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Corpora and side sources to check.", show_default=False),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Check every corpus with a card.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Check every corpus and side source.")
+    ] = False,
     root: Root = None,
     images: Images = None,
     strict: Annotated[
@@ -125,12 +132,15 @@ def check(
     """
     from magpie.corpora import cards
     from magpie.corpora import check as check_corpus
+    from magpie.corpora.side import SOURCES
     from magpie.errors import ConfigError
 
-    wanted = [card.ref for card in cards() if card.splits] if all_ else list(names or ())
+    known = [*(card.ref for card in cards() if card.splits), *SOURCES]
+    wanted = known if all_ else list(names or ())
     if not wanted:
         raise ConfigError("no corpus was named", mend="Name one or more, or pass --all.")
-    reports = [check_corpus(name, root, images=images) for name in wanted]
+    corpora_named, side_reports = check_names(wanted, root)
+    reports = [check_corpus(name, root, images=images) for name in corpora_named] + side_reports
     if json:
         print_json({"reports": [report.to_dict() for report in reports]})
     else:
@@ -195,7 +205,9 @@ def _notes(split: SplitReport) -> list[str]:
 @corpora.command()
 @command
 def convert(
-    name: Annotated[str, typer.Argument(help="A corpus, or the format conll or magpie.")],
+    name: Annotated[
+        str, typer.Argument(help="A corpus, the format conll or magpie, or riveg-predictions.")
+    ],
     split: Annotated[str, typer.Option("--split", help="train, dev or test.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The JSONL file to write.")],
     to: Annotated[str, typer.Option("--to", help="The format to write: magpie.")] = "magpie",
@@ -207,6 +219,12 @@ def convert(
     orphans: Annotated[
         str, typer.Option("--orphans", help="Entities opened by an I- tag: mark or drop.")
     ] = "mark",
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context", help="A side source to add as context; repeatable.", show_default=False
+        ),
+    ] = None,
     word_column: Annotated[int, typer.Option("--word-column", help="For conll.")] = 0,
     tag_column: Annotated[int, typer.Option("--tag-column", help="For conll.")] = -1,
     json: JsonFlag = False,
@@ -228,6 +246,7 @@ def convert(
         images=images,
         types=types,  # type: ignore[arg-type]  # load() checks the choice
         orphans=orphans,  # type: ignore[arg-type]
+        context=context or (),
         word_column=word_column,
         tag_column=tag_column,
     )

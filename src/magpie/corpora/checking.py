@@ -20,7 +20,7 @@ from magpie.corpora.tallying import Tally
 from magpie.errors import MagpieError, MediaError, NotFoundError
 from magpie.schema import Document
 
-__all__ = ["CheckReport", "FileReport", "SplitReport", "check", "check_many"]
+__all__ = ["CheckReport", "FileReport", "SplitReport", "check", "check_many", "differences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ def _split(card: Card, split: str, job: _Job) -> SplitReport:
         expected=expected,
         found=found if error is None else None,
         unreadable=anomalies["unreadable"],
-        mismatches={} if expected is None or error else _differences(expected, found),
+        mismatches={} if expected is None or error else differences(expected, found),
         anomalies=dict(sorted(anomalies.items())),
         unexpected=dict(sorted(surplus.items())),
         examples=tuple(shown),
@@ -313,7 +313,7 @@ def _split(card: Card, split: str, job: _Job) -> SplitReport:
     )
 
 
-def _differences(expected: Counts, found: Counts) -> dict[str, tuple[Any, Any]]:
+def differences(expected: Counts, found: Counts) -> dict[str, tuple[Any, Any]]:
     """The counts that the card states and the files do not have; empty and None are silent."""
     differences: dict[str, tuple[Any, Any]] = {}
     theirs = found.to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from magpie._io import atomic_stream
 from magpie.corpora.anomaly import Anomaly
 from magpie.corpora.loading import load
 from magpie.corpora.writing import DocumentWriter
+from magpie.errors import ConfigError
 
 __all__ = ["Conversion", "convert"]
 
@@ -54,6 +56,7 @@ def convert(
     images: str | os.PathLike[str] | None = None,
     types: Literal["own", "coarse"] = "own",
     orphans: Literal["mark", "drop"] = "mark",
+    context: Sequence[str] = (),
     word_column: int = 0,
     tag_column: int = -1,
     keep_errors: int = 20,
@@ -64,6 +67,8 @@ def convert(
     :func:`magpie.corpora.load`.
 
     Args:
+        name: a corpus, or published predictions (:data:`magpie.corpora.side.PREDICTIONS`), which
+            are written as predicted documents and take no option.
         output: the file to write; an old one is replaced.
         keep_errors: how many errors the result holds at most.
 
@@ -82,17 +87,25 @@ def convert(
         if anomaly.error is not None and len(errors) < keep_errors:
             errors.append(anomaly)
 
-    documents = load(
-        name,
-        split,
-        root,
-        images=images,
-        types=types,
-        orphans=orphans,
-        on_problem=note,
-        word_column=word_column,
-        tag_column=tag_column,
-    )
+    from magpie.corpora.side.predictions import PREDICTIONS, predictions
+
+    if name in PREDICTIONS:
+        if images is not None or context or (types, orphans) != ("own", "mark"):
+            raise ConfigError(f"{name} holds predictions as they were published: no option fits")
+        documents = predictions(name, split, root, on_problem=note)
+    else:
+        documents = load(
+            name,
+            split,
+            root,
+            images=images,
+            types=types,
+            orphans=orphans,
+            context=context,
+            on_problem=note,
+            word_column=word_column,
+            tag_column=tag_column,
+        )
     with atomic_stream(output) as stream:
         writer = DocumentWriter(stream, output)
         for document in documents:

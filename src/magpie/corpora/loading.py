@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ def load(
     images: str | os.PathLike[str] | None = None,
     types: Literal["own", "coarse"] = "own",
     orphans: Literal["mark", "drop"] = "mark",
+    context: Sequence[str] = (),
     on_problem: Report | None = None,
     word_column: int = 0,
     tag_column: int = -1,
@@ -44,6 +45,8 @@ def load(
             :data:`magpie.text.tags.ORPHAN` in their provenance's evidence (``"mark"``: the lenient
             count is the number of entities, the strict count that of entities without the
             mark), or left out (``"drop"``).
+        context: names of side sources whose texts are added to ``Document.context``, in this
+            order: captions, knowledge. See :data:`magpie.corpora.side.SOURCES`.
         on_problem: is called with every :class:`~magpie.corpora.Anomaly`. Without it, oddities
             that lose nothing pass (files that the card does not know are warned of in the log)
             and the first unreadable record raises; with it, unreadable records are set aside
@@ -52,7 +55,8 @@ def load(
             counts from the right.
 
     Raises:
-        NotFoundError: no such corpus, split, root, file or pictures folder (at the call).
+        NotFoundError: no such corpus, split, root, file or pictures folder, or a context source
+            that is unknown or says nothing of this split (at the call).
         FormatError: a damaged archive, a file of another format, or, without ``on_problem``, an
             unreadable record (while streaming).
         ConfigError: an impossible option.
@@ -69,4 +73,9 @@ def load(
     report = ignore if on_problem is None else on_problem
     own = reader.card.split_name(split)
     documents = reader.read(own, where, options, report)
-    return label_documents(documents, reader.card, own, where, on_problem)
+    documents = label_documents(documents, reader.card, own, where, on_problem)
+    if context:
+        from magpie.corpora.side.context import with_context
+
+        documents = with_context(documents, context, reader.card, own, where, report)
+    return documents

@@ -14,7 +14,7 @@ Public evaluators of the field differ (docs/scorers.md); their counting is repro
     TIGER: gold and predictions are kept by (text, type), so that repeated ones collapse; a key
     with "False" anywhere in it is right as soon as the gold has the key.
 ``riveg``
-    Greedy one-to-one in file order on the text, IoU from 0.5 on.
+    Greedy one-to-one in file order on the text, IoU from 0.5 on; MISC and OTHER are two types.
 """
 
 from __future__ import annotations
@@ -73,6 +73,10 @@ def types_at(level: str, gold: Iterable[Scored]) -> TypeOf:
     return type_of
 
 
+def _as_written(item: Item) -> str:
+    return item.type
+
+
 def prepare(
     gold: Sequence[Scored], predicted: Sequence[Scored], options: Mapping[str, Any]
 ) -> Prepared:
@@ -86,9 +90,11 @@ def prepare(
         raise ConfigError("legacy_train_scorer belongs to mode fmnerg", mend='Set mode="fmnerg".')
     swapped = {"gmner", "eeg"} if mode == "fmnerg" and not legacy else set()
     prepared = prepare_regions(gold) if options.get("regions") else Prepared()
+    # RiVEG's script compares "text(TYPE)" as it is written, so there MISC is not OTHER.
+    written = mode == "riveg" and options["level"] == "type"
     return replace(
         prepared,
-        options={"type_of": types_at(options["level"], gold)},
+        options={"type_of": _as_written if written else types_at(options["level"], gold)},
         swapped=frozenset(swapped),
     )
 
