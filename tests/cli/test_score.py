@@ -79,6 +79,27 @@ def test_modes_are_named_in_the_result(files: tuple[Path, Path]) -> None:
     assert json.loads(result.stdout)["options"] == {"inclusive": True, "mode": "riveg"}
 
 
+def test_switches_by_name(files: tuple[Path, Path]) -> None:
+    flags = run(*files, "--task", "gmner", "--mode", "fmnerg", "--legacy-train-scorer", "--json")
+    options = {"mode": "fmnerg", "legacy_train_scorer": True}
+    assert json.loads(flags.stdout)["options"] == options
+    named = ["--option", "mode=fmnerg", "--option", "legacy_train_scorer=true"]
+    assert run(*files, "--task", "gmner", *named, "--json").stdout == flags.stdout
+    fine = run(*files, "--option", "level=fine_type", "--json")
+    assert json.loads(fine.stdout)["level"] == "fine_type"
+
+
+def test_the_tags_of_column_files_stay_as_they_are(tmp_path: Path) -> None:
+    gold, predicted = tmp_path / "gold.conll", tmp_path / "predicted.conll"
+    gold.write_text("so\tO\nAda\tB-PER\nL\tI-PER\n##o\tO\nRio\tB-LOC\n", encoding="utf-8")
+    predicted.write_text("so\tO\nAda\tB-PER\nL\tI-PER\n##o\tX\nRio\tB-LOC\n", encoding="utf-8")
+    body = json.loads(run(gold, predicted, "--protocol", "ner-umt@1", "--json").stdout)
+    assert body["per_type"]["X"]["predicted"] == 1
+    assert body["micro"]["f1"] == pytest.approx(0.8)
+    body = json.loads(run(gold, predicted, "--protocol", "ner-umgf@1", "--json").stdout)
+    assert body["micro"]["f1"] == 1.0
+
+
 def test_the_table(files: tuple[Path, Path]) -> None:
     result = run(*files)
     assert result.exit_code == 0
@@ -104,6 +125,12 @@ def test_documents_that_do_not_match(files: tuple[Path, Path], tmp_path: Path) -
         (["--protocol", "ner-span@9"], "not-found"),
         (["--task", "gmner", "--protocol", "ner-span-conll@1"], "config-value"),
         (["--mode", "riveg"], "config-value"),
+        (["--task", "poetry"], "not-found"),
+        (["--option", "level"], "config-value"),
+        (["--option", "size=3"], "config-value"),
+        (["--option", "level=middle"], "config-value"),
+        (["--legacy-train-scorer", "--task", "gmner"], "config-value"),
+        (["--protocol", "mre-no-none@1"], "compare-protocol"),
     ],
 )
 def test_bad_options(files: tuple[Path, Path], options: list[str], code: str) -> None:

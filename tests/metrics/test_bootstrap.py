@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from magpie.errors import ConfigError
-from magpie.metrics.bootstrap import f1_interval
-from magpie.metrics.counts import Counts
+from magpie.metrics.bootstrap import f1_interval, interval
+from magpie.metrics.counts import Counts, Mean
 
 
 def documents(size: int, seed: int = 3) -> list[Counts]:
@@ -72,3 +72,15 @@ def test_the_seed_decides() -> None:
 def test_impossible_options(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="need samples >= 1"):
         f1_interval([Counts()], **bad)  # type: ignore[arg-type]
+
+
+def test_the_interval_of_a_mean() -> None:
+    pair = [Mean(2.0, 2), Mean(0.0, 2)]
+    assert interval(pair, samples=400, level=0.99) == (0.0, 1.0)
+    assert interval(pair, samples=400, level=0.2) == (0.5, 0.5)
+    assert interval([Mean()]) == (0.0, 0.0)
+
+
+def test_the_interval_of_counts_is_that_of_their_f1() -> None:
+    drawn = documents(50)
+    assert interval(drawn, seed=2) == f1_interval(drawn, seed=2)

@@ -12,8 +12,9 @@ from rich.console import Console
 from magpie.errors import ComparisonError, ConfigError, NotFoundError
 from magpie.metrics import DEFAULTS, PROTOCOLS, check_comparable, protocol, score
 from magpie.metrics.counts import Counts, add_up
-from magpie.metrics.items import Item, Scored
+from magpie.metrics.items import Item, Scored, items_of
 from magpie.metrics.table import ENTITY_PROTOCOLS, RELATION_PROTOCOLS
+from magpie.schema import Annotations, Block, Document, Entity, Relation
 
 
 def doc(id: str, *entities: tuple[Any, ...], **fields: Any) -> Scored:
@@ -255,3 +256,57 @@ def test_results_are_comparable_or_refused() -> None:
     boxes = score(GOLD, PREDICTED, "gmner-iou50@1")
     with pytest.raises(ComparisonError, match="differ in options"):
         check_comparable(boxes, score(GOLD, PREDICTED, "gmner-iou50@1", mode="riveg"))
+
+
+def test_means_have_columns_of_their_own() -> None:
+    def one(label: str) -> Scored:
+        block = Block.from_words(["Ada", "Ben"])
+        entities = tuple(
+            Entity(id=f"e{n}", span=block.word_span(n, n + 1), type="per") for n in (0, 1)
+        )
+        relation = Relation(id="r", head="e0", tail="e1", type=label)
+        annotations = Annotations(entities=entities, relations=(relation,))
+        return items_of(Document(id="1", blocks=(block,), annotations=annotations))
+
+    report = score([one("peer")], [one("none")], "mre-no-none@1", bootstrap=10)
+    body = report.to_dict()["parts"]["accuracy"]
+    assert body["mean_interval_95"] == [0.0, 0.0]
+    assert body["per_type"]["peer"] == {"mean": 0.0, "n": 1, "mean_interval_95": [0.0, 0.0]}
+    console = Console(file=StringIO(), width=140)
+    console.print(report)
+    rows = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert any("correct" in row and "mean" in row for row in rows)
+    [accuracy] = [row for row in rows if "accuracy" in row and "all" in row]
+    assert accuracy.split("│")[-3:-1] == [" 0.00 [0.00, 0.00] ", " 1 "]
+    with pytest.raises(TypeError, match="no precision"):
+        _ = report.parts["accuracy"].published
+    plain = Console(file=StringIO(), width=120)
+    plain.print(score(GOLD, PREDICTED))
+    assert "mean" not in plain.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("start", "text", "right"), [(0, "Ada", 1), (8, "Ada", 1), (0, "Ana", 0)])
+def test_surface_strings_are_compared_wherever_they_stand(
+    start: int, text: str, right: int
+) -> None:
+    gold = [Scored("1", (Item("Ada", 0, 3, "PER", grounding="absent"),))]
+    predicted = [Scored("1", (Item(text, start, start + 3, "PER"),))]
+    report = score(gold, predicted, "gmner-surface@1")
+    assert {part.micro for part in report.parts.values()} == {Counts(1, 1, right)}
+    wrong = [Scored("1", (Item(text, start, start + 3, "ORG"),))]
+    parts = score(gold, wrong, "gmner-surface@1").parts
+    assert [part.micro.to_dict()["correct"] for part in parts.values()] == [0, 0, right]
+
+
+def test_surface_strings_match_one_to_one_and_a_box_from_half_on() -> None:
+    def box(right: float) -> Any:
+        return (("", (0.0, 0.0, right, 10.0)),)
+
+    gold = [Scored("1", (Item("Ada", 0, 3, "PER", boxes=box(10.0)), Item("Ada", 9, 12, "PER")))]
+    # The first fits the boxed one only, the second the other only, whatever their order.
+    items = (Item("Ada", 9, 12, "PER", boxes=box(5.0)), Item("Ada", 0, 3, "PER"))
+    for given in (items, items[::-1]):
+        report = score(gold, [Scored("1", given)], "gmner-surface@1")
+        assert report.main.micro == Counts(2, 2, 2)
+    less = [Scored("1", (Item("Ada", 0, 3, "PER", boxes=box(4.9)),))]
+    assert score(gold, less, "gmner-surface@1").main.micro == Counts(2, 1, 0)

@@ -15,7 +15,7 @@ from seqeval.scheme import IOB2, Entities
 
 from magpie.errors import ComparisonError, ConfigError, FormatError
 from magpie.metrics.counts import Counts
-from magpie.metrics.sequences import PUBLIC_SCORERS, SPECIAL_TAGS, score_tags
+from magpie.metrics.sequences import PUBLIC_SCORERS, SPECIAL_TAGS, score_sentences, score_tags
 from magpie.text.tags import decode_tags
 
 GOLD = ["O", "B-PER", "I-PER", "O", "B-LOC"]
@@ -256,6 +256,37 @@ def test_arrays_equal_the_decoder(
     sentences: Any = "separate" if separate else "concatenated"
     ours = score_tags(gold, predicted, scheme=scheme, sentences=sentences)
     assert ours == counted(chunks(gold), chunks(predicted))
+
+
+def test_each_sentence_by_itself() -> None:
+    gold = [["O", "B-PER"], [], ["B-LOC", "O"], ["X"]]
+    predicted = [["O", "B-PER"], [], ["I-PER", "B-LOC"], ["B-PER"]]
+    assert score_sentences(gold, predicted) == [
+        {"PER": Counts(1, 1, 1)},
+        {},
+        {"LOC": Counts(1, 1, 0), "PER": Counts(0, 1, 0)},
+        {},
+    ]
+    # Run together, the chunk that ends in the third sentence began in the first.
+    assert score_sentences(gold, predicted, sentences="concatenated") == [
+        {"PER": Counts(1, 0, 0)},
+        {},
+        {"LOC": Counts(1, 1, 0), "PER": Counts(0, 1, 0)},
+        {},
+    ]
+    assert score_sentences([], []) == []
+
+
+@pytest.mark.parametrize("options", [*PUBLIC_SCORERS.values(), {"scheme": "strict"}])
+@given(case=pairs(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B", "X", "[SEP]"])))
+def test_sentences_add_up_to_the_whole(
+    options: dict[str, Any], case: tuple[list[list[str]], ...]
+) -> None:
+    total: dict[str, Counts] = {}
+    for counts in score_sentences(*case, **options):
+        for kind, more in counts.items():
+            total[kind] = total.get(kind, Counts()) + more
+    assert total == score_tags(*case, **options)
 
 
 @given(pairs(WITH_SPECIAL))

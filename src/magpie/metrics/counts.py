@@ -92,8 +92,13 @@ def add_up(values: Collection[Value], zero: Value) -> Value:
     if not values:
         return zero
     if isinstance(zero, Mean):
-        means = [(value.total, value.n) for value in values if isinstance(value, Mean)]
-        return Mean(zero.total + sum(m[0] for m in means), zero.n + sum(m[1] for m in means))
+        total, n = zero.total, zero.n
+        for value in values:
+            if not isinstance(value, Mean):
+                raise TypeError("counts among means")
+            total += value.total
+            n += value.n
+        return Mean(total, n)
     gold, predicted, correct = zero.gold, zero.predicted, zero.correct
     for value in values:
         if isinstance(value, Mean):
