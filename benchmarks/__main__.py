@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "throughput", "score_vs_seqeval", "locate", "grounding", "soak")
+NAMES = ("startup", "throughput", "score_vs_seqeval", "reading", "locate", "grounding", "soak")
 
 
 def run(name: str) -> dict[str, Any]:
