@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from magpie.corpora import json_items
 from magpie.corpora.dataset_card import DataFile
-from magpie.corpora.json_items import iter_json_items
+from magpie.corpora.json_items import iter_json, iter_json_items
 from magpie.corpora.records import Raw
 from magpie.corpora.source import Found, iter_found_text
 from magpie.errors import FormatError
@@ -149,3 +149,19 @@ def test_utf16_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         read(tmp_path / "a.json", '["a"]'.encode("utf-16"))
     assert caught.value.code == "format-encoding"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1, 2]", [1, 2]),
+        ("\ufeff \n\n[\n1]", [1]),
+        ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        ('\n{"a": 1}\noops\n', [{"a": 1}, "format-json"]),
+        ("", []),
+    ],
+)
+def test_a_list_or_one_value_a_line(tmp_path: Path, text: str, expected: list[Any]) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    assert outcome(list(iter_json(Found(DataFile(path.name), path)))) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -203,8 +204,15 @@ def _format_splits(card: Card, root: Path) -> list[str]:
     """A format has no splits of its own: the file, or those that lie in the folder."""
     if root.is_file():
         return [root.stem]
+    reader = corpus(card.ref)
     stems = {path.stem for path in root.iterdir()}
-    found: list[str] = [split for split in ("train", "dev", "test") if split in stems]
+    found: list[str] = []
+    for split in ("train", "dev", "test"):
+        with contextlib.suppress(NotFoundError):
+            reader.locate(split, root)
+            stems.add(split)
+        if split in stems:
+            found.append(split)
     if not found:
         raise NotFoundError(
             f"no file of {card.ref} in the folder",

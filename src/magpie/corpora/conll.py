@@ -15,7 +15,7 @@ from magpie.corpora.dataset_card import Card
 from magpie.corpora.pictures import Pictures
 from magpie.corpora.reader import ColumnCorpus, ReadOptions
 from magpie.corpora.sentence import Sentence, mark_up
-from magpie.corpora.source import Found, find_split, iter_found_lines
+from magpie.corpora.source import Found, iter_found_lines
 from magpie.errors import ConfigError
 from magpie.schema import Document
 from magpie.text.tags import Scheme, convert_tags, detect_scheme
@@ -29,6 +29,7 @@ class Conll(ColumnCorpus):
     """Give the file itself as root, or a folder with ``train.txt``, ``dev.conll`` and so on."""
 
     layout = Layout(columns=None, comments=True)
+    suffixes = _SUFFIXES
     card = Card(
         name="conll",
         version="1",
@@ -47,7 +48,7 @@ class Conll(ColumnCorpus):
     ) -> Iterator[Document]:
         if options.types == "coarse":
             raise ConfigError(f"{self.card.ref} has no map to the coarse types")
-        found = find_split(split, root, _SUFFIXES)
+        found = self.locate(split, root)
         reader = Conll(_scheme(found, self.layout, options))
         pictures = Pictures((), root, options.images)
         return reader._stream(found, split, root, options, pictures, report)

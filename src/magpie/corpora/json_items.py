@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from magpie._io import MAX_LINE_BYTES, parse_json
-from magpie.corpora.records import Raw
+from magpie.corpora.records import Raw, iter_json_lines
 from magpie.corpora.source import Found, iter_found_text
 from magpie.errors import FormatError, MagpieError
 
-__all__ = ["iter_json_items"]
+__all__ = ["iter_json", "iter_json_items"]
 
 _BLANKS = re.compile(r"[ \t\r\n]+")
+_ENDS = frozenset(" \t\r\n,:]}")
 _OUTSIDE = re.compile(r'["\[\]{},]')
 _INSIDE = re.compile(r'["\\]')
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
@@ -37,6 +38,20 @@ def iter_json_items(found: Found, *, max_chars: int = MAX_LINE_BYTES) -> Iterato
         FormatError: the file is neither, is UTF-16, or sits in a damaged archive.
     """
     yield from _Items(found, max_chars).read()
+
+
+def iter_json(found: Found) -> Iterator[Raw]:
+    """The items of a JSON list, or one JSON value a line: the file's first character decides.
+
+    Raises:
+        FormatError: as :func:`iter_json_items`.
+    """
+    begins = ""
+    for text in iter_found_text(found):
+        begins = text.lstrip(" \t\r\n")[:1]
+        if begins:
+            break
+    yield from iter_json_items(found) if begins == "[" else iter_json_lines(found)
 
 
 def _refuse_constant(token: str) -> Any:
@@ -114,8 +129,9 @@ class _Items:
             value, end = self.decoder.raw_decode(self.text, self.at)
         except (ValueError, RecursionError):
             end = len(self.text)
-        # A value that touches the end of what was read may go on in the next chunk.
-        if end < len(self.text) and end - self.at <= self.max_chars:
+        # A value that touches the end of what was read may go on in the next chunk, and so may a
+        # number that ends before something else than a mark ("0" of a cut "0.5").
+        if self.text[end : end + 1] in _ENDS and end - self.at <= self.max_chars:
             piece = self.text[self.at : end]
             if _ESCAPED_BYTE.search(piece) is None:
                 self._skip(end - self.at)

@@ -9,7 +9,7 @@ from pathlib import Path
 from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.dataset_card import Card
 from magpie.corpora.reader import Corpus, ReadOptions, UniqueIds, Watch, is_orphan
-from magpie.corpora.source import Found, find_split, iter_found_lines
+from magpie.corpora.source import Found, iter_found_lines
 from magpie.errors import ConfigError, MagpieError
 from magpie.schema import Document, Source, from_json
 
@@ -22,6 +22,7 @@ class MagpieJsonl(Corpus):
     Paths of pictures stay as written: relative ones count from the file's folder.
     """
 
+    suffixes = (".jsonl",)
     card = Card(
         name="magpie",
         version="1",
@@ -40,7 +41,7 @@ class MagpieJsonl(Corpus):
                 f"{self.card.ref} documents carry their own types and pictures",
                 mend="Leave out types and images.",
             )
-        return self._stream(find_split(split, root, (".jsonl",)), split, options, report)
+        return self._stream(self.locate(split, root), split, options, report)
 
     def _stream(
         self, found: Found, split: str, options: ReadOptions, report: Report

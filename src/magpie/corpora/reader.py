@@ -15,7 +15,7 @@ from magpie.corpora.columns import Layout, Record, iter_records
 from magpie.corpora.dataset_card import Card
 from magpie.corpora.pictures import Pictures
 from magpie.corpora.sentence import Mention, Sentence, mark_up
-from magpie.corpora.source import Found, find, iter_found_lines
+from magpie.corpora.source import Found, find, find_split, iter_found_lines
 from magpie.errors import ConfigError, FormatError, MagpieError
 from magpie.schema import (
     Annotations,
@@ -105,9 +105,23 @@ class UniqueIds:
 
 
 class Corpus(ABC):
-    """One version of one corpus. Subclasses hold a card and know how to read its files."""
+    """One version of one corpus. Subclasses hold a card and know how to read its files.
+
+    ``suffixes`` are the file endings of a format (a card without splits).
+    """
 
     card: ClassVar[Card]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    def locate(self, split: str, root: Path) -> Found:
+        """The file of a split.
+
+        Raises:
+            NotFoundError: naming what was looked for.
+        """
+        if not self.card.splits:
+            return find_split(split, root, self.suffixes)
+        return find(self.card.splits[split].file, root)
 
     @abstractmethod
     def read(
@@ -139,7 +153,7 @@ class ColumnCorpus(Corpus):
             raise ConfigError(
                 f"{self.card.ref} has no map to the coarse types", mend='Use types="own".'
             )
-        found = find(self.card.splits[split].file, root)
+        found = self.locate(split, root)
         pictures = Pictures(self.card.images, root, options.images)
         return self._stream(found, split, root, options, pictures, report)
 

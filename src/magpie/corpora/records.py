@@ -22,7 +22,7 @@ from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.dataset_card import Card
 from magpie.corpora.pictures import Pictures
 from magpie.corpora.reader import METHOD, Corpus, ReadOptions, UniqueIds, Watch
-from magpie.corpora.source import Found, find, find_split, iter_found_lines
+from magpie.corpora.source import Found, iter_found_lines
 from magpie.errors import ConfigError, FormatError, MagpieError
 from magpie.schema import Document, Provenance, Source
 
@@ -91,10 +91,7 @@ class Reading:
 
 
 class RecordCorpus(Corpus):
-    """A corpus, or a format, of one file of records a split.
-
-    ``suffixes`` are the file endings of a format (a card without splits).
-    """
+    """A corpus, or a format, of one file of records a split."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".jsonl")
 
@@ -113,22 +110,16 @@ class RecordCorpus(Corpus):
             found=found,
             root=root,
             options=options,
-            pictures=Pictures(self.card.images, root, options.images),
+            pictures=self.open_pictures(split, root, found, options),
             ids=UniqueIds(watch.take),
             report=watch.take,
             extra=self.open_extra(split, root, found, watch.take),
         )
         return self._stream(reading, watch)
 
-    def locate(self, split: str, root: Path) -> Found:
-        """The file of a split.
-
-        Raises:
-            NotFoundError: naming what was looked for.
-        """
-        if not self.card.splits:
-            return find_split(split, root, self.suffixes)
-        return find(self.card.splits[split].file, root)
+    def open_pictures(self, split: str, root: Path, found: Found, options: ReadOptions) -> Pictures:
+        """Where the pictures lie: in the card's folders, unless overridden."""
+        return Pictures(self.card.images, root, options.images)
 
     def open_extra(self, split: str, root: Path, found: Found, report: Report) -> Any:
         """What else the documents need (boxes, a label file); read before the first record."""
