@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from magpie.metrics.counts import Counts
-from magpie.metrics.event_strings import count_mqa, count_strings, count_umie
+from magpie.metrics.event_strings import count_mqa, count_umie
 from magpie.schema import Annotations, Argument, Block, Document, Entity, Event, Media, Span
 
 from .builders import Builder, scores, total
 
 ATTACK, DIE, MEET = "Conflict:Attack", "Life:Die", "Contact:Meet"
-
-
-def micro(table: dict[str, Counts]) -> Counts:
-    return sum(table.values(), Counts())
-
-
-def test_strings_of_the_specification() -> None:
-    found = micro(count_strings([("per", "A"), ("loc", "B")], [("per", "A"), ("org", "B")]))
-    assert found == Counts(2, 2, 1)
-    assert found.f1 == 0.5
-    twice = [("per", "A"), ("per", "A")]
-    assert micro(count_strings(twice, twice[:1])) == Counts(2, 1, 1)
-    assert micro(count_strings(twice, twice[:1], legacy=True)) == Counts(1, 1, 1)
-
-
-@given(*[st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2)), max_size=5)] * 2)
-def test_legacy_counts_as_described(gold: list[Any], found: list[Any]) -> None:
-    # As the repository: each prediction takes an equal gold item, if one is left; a gold item is
-    # missed when it is nowhere among the predictions.
-    left, right = list(gold), 0
-    for item in found:
-        if item in left:
-            left.remove(item)
-            right += 1
-    missed = sum(item not in found for item in gold)
-    expected = Counts(right + missed, len(found), right)
-    assert micro(count_strings(gold, found, legacy=True)) == expected
 
 
 def test_triggers_are_compared_by_their_text_within_a_sentence() -> None:

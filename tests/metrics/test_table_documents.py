@@ -39,6 +39,7 @@ EXPECTED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "muie-ner@1": ("muie", ("ner", *SEG), ("average",)),
     "muie-re@1": ("muie", ("re", *SEG), ("average",)),
     "muie-ee@1": ("muie", ("et", "ea", *SEG), ("average",)),
+    "ner-strings@1": ("ner", ("entities", "spans"), ("legacy",)),
 }
 
 each_protocol = pytest.mark.parametrize("chosen", DOCUMENT_PROTOCOLS, ids=lambda p: p.name)
@@ -56,7 +57,7 @@ def test_the_table() -> None:
         "procedures": "procedures",
         "muie": "muie",
     }
-    assert all(p.needs_document for p in DOCUMENT_PROTOCOLS)
+    assert [p.name for p in DOCUMENT_PROTOCOLS if not p.needs_document] == ["ner-strings@1"]
 
 
 def everything() -> Builder:
@@ -122,8 +123,12 @@ def numbers(value: Any) -> list[float]:
 
 @each_protocol
 def test_flat_lines_and_unknown_options_are_refused(chosen: Protocol) -> None:
-    with pytest.raises(ComparisonError):
-        score([Scored("d", ())], [Scored("d", ())], chosen.name)
+    flat = [Scored("d", ())]
+    if chosen.needs_document:
+        with pytest.raises(ComparisonError):
+            score(flat, flat, chosen.name)
+    else:
+        assert score(flat, flat, chosen.name).main.micro == Counts()
     with pytest.raises(ConfigError):
         scores(chosen.name, everything(), everything(), wrong=True)
 

@@ -2,24 +2,24 @@
 
 UMIE generates tuples of strings, (type, trigger) and (type, role, argument); MQA chooses one type
 for each trigger word and one, or none, for each picture. A sentence is a block of the document,
-an article the document. Both repositories count in ways of their own where a string stands twice;
-the default here counts occurrences, and ``legacy`` counts as they do.
+an article the document. Where a string stands twice the default counts occurrences, and the
+option ``legacy`` counts as the repositories do (:mod:`magpie.metrics.strings`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from magpie.metrics.counts import Counts
-from magpie.metrics.documents import Keyed, View, add, count_equal, count_fitting, merge, view
+from magpie.metrics.documents import Keyed, View, count_equal, count_fitting, merge, view
 from magpie.metrics.event_names import event_type, role
 from magpie.metrics.items import Scored
 from magpie.metrics.places import Place, overlap, places
+from magpie.metrics.strings import count_spellings, count_strings
 from magpie.schema import Entity, Span
 
-__all__ = ["NO_EVENT", "count_mqa", "count_strings", "count_umie"]
+__all__ = ["NO_EVENT", "count_mqa", "count_umie"]
 
 #: the class of a picture that shows no event
 NO_EVENT = "none"
@@ -45,24 +45,6 @@ def count_umie(
     return merge(
         words, count_fitting(_regions(sides[0]), _regions(sides[1]), lambda item: item[0], _fits)
     )
-
-
-def count_strings(
-    gold: Iterable[Keyed], predicted: Iterable[Keyed], *, legacy: bool = False
-) -> dict[str, Counts]:
-    """Counts by type of string tuples.
-
-    Args:
-        legacy: UMIE's count: a gold item is missed only when its value is never predicted, so
-            that one prediction is enough for equal gold items.
-    """
-    wanted = list(gold)
-    found = list(predicted)
-    if legacy:
-        right = Counter(wanted) & Counter(found)
-        missed = [item for item in wanted if item not in right]
-        wanted = [*right.elements(), *missed]
-    return count_equal(wanted, found)
 
 
 def count_mqa(
@@ -138,13 +120,7 @@ def _spellings(gold: View, predicted: View, options: Mapping[str, Any]) -> dict[
         found = [item for item in found if item[1][0] in sentences]
     if not options.get("legacy"):
         return count_equal(wanted, found)
-    known: dict[Hashable, str] = {key: kind for kind, key in wanted}
-    counts: dict[str, Counts] = {}
-    for kind, _ in wanted:
-        add(counts, kind, Counts(gold=1))
-    for kind, key in found:
-        add(counts, kind, Counts(predicted=1, correct=known.get(key) == kind))
-    return counts
+    return count_spellings(wanted, found)
 
 
 def _lowered(item: tuple[str, Any]) -> tuple[str, tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The protocols of events, forms, procedures and the tasks over several media."""
+"""The protocols of events, forms, procedures, several media and generated strings."""
 
 from __future__ import annotations
 
@@ -166,7 +166,33 @@ _MUIE = (
     _muie("muie-ee@1", "events, micro; et: type and trigger; ea: type, role, target", ("et", "ea")),
 )
 
-DOCUMENT_PROTOCOLS: tuple[Protocol, ...] = (*_EVENTS, *_FORMS, *_PROCEDURES, *_MUIE)
+_STRINGS = (
+    Protocol(
+        name="ner-strings@1",
+        task="ner",
+        summary="type and spelling of entities within a text, micro, for generated strings; spans: "
+        "lower-cased spellings as a set, whatever their type",
+        parts=("entities", "spans"),
+        counter="magpie.metrics.strings:count_ner",
+        prepare="magpie.metrics.strings:prepare_ner",
+        options=(
+            Option(
+                name="legacy",
+                default=None,
+                values=(None, "umie", "mqa"),
+                help="count repeated spellings as the code of UMIE or MQA does",
+            ),
+        ),
+    ),
+)
+
+DOCUMENT_PROTOCOLS: tuple[Protocol, ...] = (
+    *_EVENTS,
+    *_FORMS,
+    *_PROCEDURES,
+    *_MUIE,
+    *_STRINGS,
+)
 
 #: task -> protocol when none is named
 DOCUMENT_DEFAULTS = {
