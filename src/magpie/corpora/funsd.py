@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from magpie._io import parse_json
 from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
-from magpie.corpora.files import MAX_FILE_BYTES, FileCorpus
+from magpie.corpora.files import MAX_FILE_BYTES, FileCorpus, decode
 from magpie.corpora.forms import LABELS, read_form
 from magpie.corpora.records import Reading, field
 from magpie.corpora.source import Folder
@@ -80,8 +80,8 @@ class Funsd(FileCorpus):
         defects=(
             "the paper counts 9707 fields and 5304 links, the files hold 9743 and 5294",
             (
-                "152 / 62 fields (train / test) have a box and a label but no text; they are blocks "
-                "and regions, and 83 / 18 links lead to them"
+                "152 / 62 fields (train / test) have a box and a label but no text; they are "
+                "blocks and regions, and 83 / 18 links lead to them"
             ),
             (
                 "624 / 266 of the 22512 / 8973 words have no text and are left out; 43 / 19 "
@@ -107,7 +107,7 @@ class Funsd(FileCorpus):
         data = folder.read(name, limit=MAX_FILE_BYTES)
         if data is None:
             raise FormatError("the file is not there", where=where)
-        items = field(parse_json(data, where=where), "form", list, where)
+        items = field(parse_json(decode(data, where), where=where), "form", list, where)
         medium = self.picture(stem, f"images/{stem}.png", where, reading, pages)
         form = read_form(items, medium, where=where, record=stem, report=reading.report)
         return Document(

@@ -362,6 +362,9 @@ def open_folder(found: Found) -> Iterator[Folder]:
 def content_digest(found: Found) -> str:
     """SHA-256 of a file's content, or of the names and contents of a folder.
 
+    A damaged member of an archive used as a folder only makes the digest an unknown one, because
+    the others can still be read.
+
     Raises:
         FormatError: a damaged archive.
     """
@@ -374,6 +377,10 @@ def content_digest(found: Found) -> str:
     digest = hashlib.sha256()
     with open_folder(found) as folder:
         for name in folder.names():
-            data = folder.read(name, limit=MAX_MEMBER_BYTES) or b""
-            digest.update(f"{name}\t{hashlib.sha256(data).hexdigest()}\n".encode())
+            try:
+                data = folder.read(name, limit=MAX_MEMBER_BYTES) or b""
+                content = hashlib.sha256(data).hexdigest()
+            except FormatError:
+                content = "unreadable"
+            digest.update(f"{name}\t{content}\n".encode())
     return digest.hexdigest()

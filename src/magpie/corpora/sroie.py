@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from magpie._io import parse_json
 from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.dataset_card import Card, Counts, DataFile, SplitCard
-from magpie.corpora.files import MAX_FILE_BYTES, FileCorpus, find_folder
+from magpie.corpora.files import MAX_FILE_BYTES, FileCorpus, decode, find_folder
 from magpie.corpora.forms import page_box
 from magpie.corpora.reader import METHOD
 from magpie.corpora.records import Reading
@@ -191,7 +191,7 @@ def _values(folder: Folder, name: str, record: str, report: Report) -> dict[str,
     if data is None:
         report(Anomaly("value-missing", "no file of key values", where, record))
         return None
-    values = parse_json(data, where=where)
+    values = parse_json(decode(data, where), where=where)
     if not isinstance(values, dict) or not values.keys() <= set(KEYS):
         raise FormatError(
             f"expected an object with {', '.join(KEYS)}, came {str(values)[:60]}",
