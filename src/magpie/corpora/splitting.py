@@ -80,9 +80,8 @@ def split_documents(
 
     Args:
         documents: streamed; only their keys and labels are held.
-        parts: name -> share, where none is above 1 (their sum is at most 1), else number of
-            documents. Groups are never torn, so parts come as near to their size as the groups
-            allow.
+        parts: name -> share (floats, their sum at most 1), or number of documents (ints).
+            Groups are never torn, so parts come as near to their size as the groups allow.
         seed: the same seed gives the same parts.
         stratify: give every part its share of each entity, relation and event type too.
 
@@ -152,13 +151,13 @@ def _sizes(parts: Mapping[str, float], total: int) -> dict[str, int]:
             raise ConfigError(f"part {name!r} is no name of a file", mend="Use letters and digits.")
         if not size > 0:
             raise ConfigError(f"part {name!r} must have a size above 0, got {size}")
-    if all(size <= 1 for size in parts.values()):
+    if all(isinstance(size, float) for size in parts.values()):
         share = sum(parts.values())
         if share > 1 + 1e-9:
             raise ConfigError(f"the shares add up to {share:g}, at most 1 can be dealt out")
         return _rounded({name: size * total for name, size in parts.items()}, round(share * total))
-    if any(size != int(size) for size in parts.values()):
-        raise ConfigError("parts are all shares up to 1, or all whole numbers of documents")
+    if not all(isinstance(size, int) for size in parts.values()):
+        raise ConfigError("parts are all shares (0.8) or all whole numbers of documents (800)")
     wanted = {name: int(size) for name, size in parts.items()}
     if sum(wanted.values()) > total:
         raise ConfigError(f"{sum(wanted.values())} documents are wanted, there are {total}")
