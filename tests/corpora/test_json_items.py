@@ -72,6 +72,15 @@ def test_an_object_comes_out_with_its_keys(
     assert {row.key: row.value for row in rows} == values
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_numbers_are_not_cut_where_a_chunk_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(json_items, "iter_found_text", lambda f: iter_found_text(f, size=size))
+    values = [0.5, -10.25, 1e21, 12, {"a": 0.5}]
+    assert outcome(read(tmp_path / "a.json", json.dumps(values))) == values
+
+
 def test_lines_are_those_where_items_begin(tmp_path: Path) -> None:
     rows = read(tmp_path / "a.json", '\n[\n {"a":\n 1},\n\n {"a": 2}, {"a": 3}]\n')
     assert [row.line for row in rows] == [3, 6, 6]
