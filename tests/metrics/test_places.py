@@ -116,6 +116,15 @@ def test_empty_masks() -> None:
     assert overlap(empty, box(0, 0, 1, 1)).iou == 0
 
 
+def test_masks_of_any_size_cost_no_memory() -> None:
+    huge = Place("m0", mask=Mask(10**9, 10**9, (10**9, 10**9, 10**18 - 2 * 10**9)))  # column 1
+    assert overlap(huge, huge).iou == 1
+    shared = overlap(huge, box(0, 0, 1e9, 5e8))
+    assert (shared.shared, shared.first, shared.second) == (5e8, 1e9, 5e17)
+    assert overlap(huge, box(-1e300, -1e300, 1e300, 1e300)).shared == 1e9
+    assert bounding_box(huge) == (1, 0, 2, 1e9)
+
+
 def test_runs_of_no_length_change_nothing() -> None:
     plain = Place("m0", mask=Mask(2, 2, (1, 2, 1)))
     split = Place("m0", mask=Mask(2, 2, (0, 0, 1, 1, 0, 1, 1, 0, 0)))

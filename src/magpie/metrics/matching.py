@@ -7,7 +7,6 @@ code; scipy, which has them too, would be a core dependency for nothing else (th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 __all__ = ["cheapest_assignment", "maximum_matching"]
@@ -61,53 +60,51 @@ def cheapest_assignment(costs: Sequence[Sequence[float]]) -> list[int]:
     """Column of each row so that the costs add up to as little as possible (Hungarian method).
 
     Args:
-        costs: a square matrix of finite numbers, in rows.
+        costs: a matrix of finite numbers, in rows; at least as many columns as rows.
 
     Returns:
-        The column of each row, each column once. N rows take O(N^3).
+        The column of each row, no column twice. R rows and C columns take at most O(R * R * C).
 
     Raises:
-        ValueError: the matrix is not square or holds an infinite cost or NaN.
+        ValueError: more rows than columns, rows of several lengths, an infinite cost or NaN.
     """
+    import numpy as np
+
     size = len(costs)
-    if any(len(row) != size for row in costs):
-        raise ValueError(f"expected {size} columns in each of {size} rows")
-    if not all(math.isfinite(cost) for row in costs for cost in row):
+    if not size:
+        return []
+    width = len(costs[0])
+    if size > width or any(len(row) != width for row in costs):
+        raise ValueError(f"expected {size} rows of one length, {size} or more")
+    table = np.array(costs, dtype=np.float64)
+    if not np.isfinite(table).all():
         raise ValueError("costs must be finite")
     # Rows join one by one. Prices on rows and columns keep every reduced cost (cost minus both
     # prices) at 0 or above, and at 0 on pairs; the new row takes the shortest path of reduced
-    # costs to a free column. Column `size` stands for "the row that is being added".
-    row_price, column_price = [0.0] * size, [0.0] * (size + 1)
-    owner = [-1] * (size + 1)
+    # costs to a free column, and the pairs on it move up by one.
+    row_price, column_price = np.zeros(size), np.zeros(width)
+    owner = np.full(width, -1)
     for new in range(size):
-        owner[size] = new
-        distance = [math.inf] * size
-        previous = [size] * size
-        done = [False] * (size + 1)
-        column = size
-        while owner[column] >= 0:
+        distance, previous = np.full(width, np.inf), np.full(width, -1)
+        done = np.zeros(width, dtype=bool)
+        row, column, reached = new, -1, 0.0
+        while row >= 0:
+            reduced = reached + table[row] - row_price[row] - column_price
+            nearer = ~done & (reduced < distance)
+            distance[nearer] = reduced[nearer]
+            previous[nearer] = column
+            column = int(np.argmin(np.where(done, np.inf, distance)))
+            reached, row = float(distance[column]), int(owner[column])
             done[column] = True
-            row = owner[column]
-            step, following = math.inf, -1
-            for j in range(size):
-                if done[j]:
-                    continue
-                reduced = costs[row][j] - row_price[row] - column_price[j]
-                if reduced < distance[j]:
-                    distance[j], previous[j] = reduced, column
-                if distance[j] < step:
-                    step, following = distance[j], j
-            for j in range(size + 1):
-                if done[j]:
-                    row_price[owner[j]] += step
-                    column_price[j] -= step
-                elif j < size:
-                    distance[j] -= step
-            column = following
-        while column != size:
-            owner[column] = owner[previous[column]]
-            column = previous[column]
-    rows = [0] * size
-    for column in range(size):
-        rows[owner[column]] = column
-    return rows
+        done[column] = False
+        row_price[new] += reached
+        row_price[owner[done]] += reached - distance[done]
+        column_price[done] -= reached - distance[done]
+        while column >= 0:
+            before = int(previous[column])
+            owner[column] = owner[before] if before >= 0 else new
+            column = before
+    columns = np.flatnonzero(owner >= 0)
+    found = np.empty(size, dtype=np.int64)
+    found[owner[columns]] = columns
+    return [int(column) for column in found]

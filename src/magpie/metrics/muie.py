@@ -20,7 +20,7 @@ from magpie.metrics.documents import Characters, View, count_equal, count_fittin
 from magpie.metrics.event_names import event_type, role
 from magpie.metrics.items import Scored
 from magpie.metrics.matching import cheapest_assignment
-from magpie.metrics.places import Place, best_iou, is_empty, overlap, places
+from magpie.metrics.places import Overlap, Place, best_iou, is_empty, overlap, places
 from magpie.schema import Entity, Media, Region
 
 __all__ = ["FRAME", "NO_RELATION", "count_muie", "mean_iou"]
@@ -165,34 +165,27 @@ def mean_iou(
     found = [place for place in predicted if not is_empty(place)]
     if not wanted and not found:
         return 1.0
-    longer = max(len(wanted), len(found))
     pixels = _pixels([*wanted, *found], size)
-    table = [[_cost(g, p, pixels) for p in _filled(found, longer)] for g in _filled(wanted, longer)]
-    partners = cheapest_assignment([[cost for cost, _ in row] for row in table])
-    total = sum(table[row][column][1] for row, column in enumerate(partners))
-    divisor = len(wanted) if by_gold else longer
+    fewer, more = sorted((wanted, found), key=len)
+    # Whoever gets a partner is not left with an empty one: the difference is what a pair costs.
+    alone = [_cost(place, None, pixels)[0] for place in more]
+    table = [[_cost(one, other, pixels) for other in more] for one in fewer]
+    partners = cheapest_assignment(
+        [[cost - spared for (cost, _), spared in zip(row, alone, strict=True)] for row in table]
+    )
+    total = sum(row[column][1] for row, column in zip(table, partners, strict=True))
+    divisor = len(wanted) if by_gold else len(more)
     return total / divisor if divisor else 0.0
-
-
-def _filled(side: Sequence[Place], longer: int) -> list[Place | None]:
-    return [*side, *[None] * (longer - len(side))]
 
 
 #: far below any difference of two costs, far above their rounding
 _TIE = 1e-7
 
 
-def _cost(gold: Place | None, predicted: Place | None, pixels: float) -> tuple[float, float]:
-    """Cost and IoU of a pair, of which one may be empty."""
-    one = gold or predicted
-    if one is None:  # the longer list has nothing to be filled up
-        return (0.0, 0.0)
-    if gold is None or predicted is None:
-        first = overlap(one, one).first
-        second = shared = iou = 0.0
-    else:
-        both = overlap(gold, predicted)
-        first, second, shared, iou = both.first, both.second, both.shared, both.iou
+def _cost(one: Place, other: Place | None, pixels: float) -> tuple[float, float]:
+    """Cost and IoU of a pair; None is an empty region."""
+    both = Overlap(0.0, overlap(one, one).first, 0.0) if other is None else overlap(one, other)
+    first, second, shared, iou = both.first, both.second, both.shared, both.iou
     if one.time is not None:
         return (1.0 - iou, iou)
     entropy = 100.0 * (first + second - 2 * shared) / pixels

@@ -7,6 +7,7 @@ it holds; two boxes are compared exactly. IoU is computed without the "+1 pixel"
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Integers = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float64]
 
 __all__ = ["Overlap", "Place", "best_iou", "bounding_box", "is_empty", "overlap", "places"]
 
@@ -139,54 +140,62 @@ def _boxes(a: XYXY, b: XYXY) -> Overlap:
 
 
 def _masks(a: Place, b: Place) -> Overlap:
-    grid = a.mask or b.mask
-    if grid is None or not all(
-        p.box is not None or (p.mask is not None and _size(p.mask) == _size(grid)) for p in (a, b)
-    ):
-        return Overlap(0.0, _extent(a), _extent(b))
+    """Two places of which at least one is a mask."""
+    if a.mask is None:
+        turned = _masks(b, a)
+        return Overlap(turned.shared, turned.second, turned.first)
     import numpy as np
 
-    (starts, ends), other = _on_grid(a, grid), _on_grid(b, grid)
-    # Pixels of the other before each position: a line with a knee at every start and end.
-    knees = np.stack(other, axis=1).ravel()
-    lengths = other[1] - other[0]
-    after = np.cumsum(lengths)
-    before = np.stack((after - lengths, after), axis=1).ravel()
-    shared = 0.0
-    if len(knees) and len(starts):
-        shared = float(
-            np.sum(np.interp(ends, knees, before) - np.interp(starts, knees, before)).round()
-        )
-    return Overlap(shared, float(np.sum(ends - starts)), float(np.sum(lengths)))
+    starts, ends = _runs(a.mask)
+    if b.mask is not None and _size(a.mask) == _size(b.mask):
+        others = _runs(b.mask)
+        # Pixels of the other before each position: a line with a knee at every start and end.
+        knees = np.stack(others, axis=1).ravel()
+        after = np.cumsum(others[1] - others[0])
+        before = np.stack((after - (others[1] - others[0]), after), axis=1).ravel()
+        second = _extent(b)
+        shared = 0.0
+        if len(knees):
+            shared = float(
+                np.sum(np.interp(ends, knees, before) - np.interp(starts, knees, before))
+            )
+    elif b.box is not None:
+        left, top, right, bottom = _pixel_box(b.box, a.mask)
+        second = (right - left) * (bottom - top)
+
+        def before_in_box(position: Floats) -> Floats:
+            column, row = np.divmod(position, a.mask.height if a.mask else 1)
+            inside = (left <= column) & (column < right)
+            full = (np.clip(column, left, right) - left) * (bottom - top)
+            return full + inside * (np.clip(row, top, bottom) - top)
+
+        shared = float(np.sum(before_in_box(ends) - before_in_box(starts)))
+    else:
+        shared, second = 0.0, _extent(b)
+    return Overlap(shared, _extent(a), second)
 
 
 def _size(mask: Mask) -> tuple[int, int]:
     return (mask.width, mask.height)
 
 
-def _on_grid(place: Place, grid: Mask) -> tuple[Integers, Integers]:
-    return _runs(place.mask) if place.mask is not None else _box_runs(place.box, grid)
+def _runs(mask: Mask) -> tuple[Floats, Floats]:
+    """Where the runs of set pixels start and end, counted column by column.
 
-
-def _runs(mask: Mask) -> tuple[Integers, Integers]:
-    """Where the runs of set pixels start and end, counted column by column."""
+    As floats, because a mask may be of any size; whole numbers are exact up to 2**53.
+    """
     import numpy as np
 
-    borders = np.cumsum(np.array(mask.counts, dtype=np.int64))
+    borders = np.cumsum(np.array(mask.counts, dtype=np.float64))
     ends = borders[1::2]
     starts = borders[::2][: len(ends)]
     kept = ends > starts
     return starts[kept], ends[kept]
 
 
-def _box_runs(box: XYXY | None, grid: Mask) -> tuple[Integers, Integers]:
-    import numpy as np
-
-    x1, y1, x2, y2 = box or (0.0, 0.0, 0.0, 0.0)
-    # Pixel x has its centre at x + 0.5.
-    left, right = np.clip(np.ceil(np.array((x1, x2)) - 0.5), 0, grid.width).astype(np.int64)
-    top, bottom = np.clip(np.ceil(np.array((y1, y2)) - 0.5), 0, grid.height).astype(np.int64)
-    if bottom <= top:
-        right = left
-    columns = np.arange(left, right, dtype=np.int64) * grid.height
-    return columns + top, columns + bottom
+def _pixel_box(box: XYXY, grid: Mask) -> XYXY:
+    """Columns and rows whose centres the box holds, cut to the picture; pixel 0 has its at 0.5."""
+    x1, y1, x2, y2 = (math.ceil(value - 0.5) for value in box)
+    left, right = (float(min(max(x, 0), grid.width)) for x in (x1, x2))
+    top, bottom = (float(min(max(y, 0), grid.height)) for y in (y1, y2))
+    return (left, top, right, bottom)
