@@ -128,7 +128,7 @@ def test_any_value_in_any_field(root: Path, field: str, value: Any) -> None:
     assert len(lost) >= 1
 
 
-FORMATS = {
+FORMATS: dict[str, dict[str, Any]] = {
     "jmere": {"token": ["Ada", "Bea"], "img_id": "1.jpg", "label_list": []},
     "umie@entity": {"text": "Ada", "label": "per, Ada", "image_id": "1"},
     "umie@relation": {"text": "Ada Bea", "label": "Ada <spot> kin <spot> Bea", "image_id": "1"},
