@@ -226,6 +226,7 @@ def test_pictures_lie_in_other_folders_than_their_text(data_dir: Path) -> None:
 
 
 @pytest.mark.corpus
+@pytest.mark.slow
 def test_known_defects_have_the_numbers_of_the_card(data_dir: Path) -> None:
     overlapping = []
     for split in ("train", "dev", "test"):
