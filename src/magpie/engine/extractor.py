@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import magpie
 from magpie._io import dump_json, text_digest
 from magpie.engine.model import EMBEDDED, check_threads
+from magpie.engine.names import GROUNDER, LETTERING
 from magpie.engine.records import document_of, unreadable
 from magpie.engine.tagger import BUCKET, Tagger
 from magpie.errors import ConfigError, FormatError, MagpieError, SchemaError
@@ -57,8 +58,6 @@ MAX_CHARS = 100_000
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage.Image"
 
-#: names itself as source of the lettering that LocalGrounder adds to a document's context
-_LETTERING = "rapidocr"
 _IN_MEMORY = "the picture was given as an object in memory and is not kept"
 
 
@@ -227,7 +226,7 @@ class Extractor:
                 mend="Split it, or raise max_chars (--max-chars).",
             )
         # The lettering is read again where pictures are looked at; twice it would count double.
-        again = {self._ground_name(), _LETTERING} if self._looks_at(document) else set()
+        again = {self._ground_name(), LETTERING} if self._looks_at(document) else set()
         context = tuple(
             note for note in document.context if note.kind != "ocr" or note.source not in again
         )
@@ -325,7 +324,7 @@ class Extractor:
     def _ground_name(self) -> str:
         """Name of the grounder without loading it."""
         if isinstance(self._ground, bool):
-            return "magpie-local" if self._ground else ""
+            return GROUNDER if self._ground else ""
         return self._ground.name
 
 

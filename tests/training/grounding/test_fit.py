@@ -14,7 +14,7 @@ from magpie.engine.grounding.geometry import Corners
 from magpie.engine.grounding.people import FACE_FEATURES, Detection
 from magpie.training.grounding.__main__ import main
 from magpie.training.grounding.data import Case, Person, _person, published_captions
-from magpie.training.grounding.evaluate import blind, correct, share, whole
+from magpie.training.grounding.evaluate import blind, correct, whole
 from magpie.training.grounding.fit import (
     Photo,
     fit_body,
@@ -27,6 +27,7 @@ from magpie.training.grounding.fit import (
     usual_places,
     whole_right,
 )
+from magpie.training.grounding.share import share
 
 
 def case(
@@ -140,7 +141,7 @@ def test_regions_count_as_the_evaluators_count_them() -> None:
 
 def test_shares_have_wilson_intervals() -> None:
     row = share(8, 10)
-    assert (row["eeg"], row["low"], row["high"]) == (80.0, 49.0, 94.3)
+    assert (row["percent"], row["low"], row["high"]) == (80.0, 49.0, 94.3)
     assert share(0, 0)["total"] == 0
 
 
@@ -159,7 +160,7 @@ def test_captions_are_read_by_picture(tmp_path: Path) -> None:
     folder = tmp_path / "captions" / "twitter_blip2"
     folder.mkdir(parents=True)
     (folder / "BLIP2_15.txt").write_text("1.jpg :a man\n2.jpg :two men : a pair\nbroken\n")
-    (folder / "BLIP2_17.txt").write_text("1.jpg :a man\n1.jpg :a dog\n")
+    (folder / "BLIP2_17.txt").write_text("1.jpg :a dog\n")
     assert published_captions(tmp_path) == {"1": ("a man", "a dog"), "2": ("two men : a pair",)}
 
 
@@ -168,7 +169,7 @@ def test_the_command_reports_missing_data(
 ) -> None:
     (tmp_path / "captions" / "twitter_blip2").mkdir(parents=True)
     for year in ("15", "17"):
-        (tmp_path / "captions" / "twitter_blip2" / f"BLIP2_{year}.txt").touch()
+        (tmp_path / "captions" / "twitter_blip2" / f"BLIP2_{year}.txt").write_text("1.jpg :a man\n")
     assert main(["fit", "--data", str(tmp_path), "--output", str(tmp_path / "m.json")]) == 2
     assert "not-found" in capsys.readouterr().err
     assert not (tmp_path / "m.json").exists()

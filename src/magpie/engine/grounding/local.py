@@ -16,6 +16,7 @@ from magpie.engine.grounding.interface import GroundingRequest, GroundingResult
 from magpie.engine.grounding.matcher import Link, PictureEvidence, link_mentions
 from magpie.engine.grounding.ocr import TextLine, shared_reader
 from magpie.engine.grounding.people import Detection, FaceFinder, PersonFinder
+from magpie.engine.names import GROUNDER, LETTERING
 from magpie.errors import ConfigError, MagpieError
 from magpie.schema import (
     Box,
@@ -32,7 +33,7 @@ from magpie.vision import LoadedImage
 __all__ = ["METHOD", "LocalGrounder"]
 
 #: what stands in the provenance of regions
-METHOD = "magpie-local"
+METHOD = GROUNDER
 _VERSION = "1"
 
 Found = TypeVar("Found")
@@ -242,7 +243,7 @@ def _texts(seen: Sequence[PictureEvidence]) -> list[ContextText]:
         ContextText(
             kind="ocr",
             text=_readable(picture.lines),
-            source="rapidocr",
+            source=LETTERING,
             media=picture.media,
         )
         for picture in seen

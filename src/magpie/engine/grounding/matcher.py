@@ -28,7 +28,7 @@ from magpie.engine.grounding.ocr import TextLine
 from magpie.engine.grounding.people import Detection, body_of_face
 from magpie.engine.grounding.similarity import Lettering, read_mention
 
-__all__ = ["Link", "PictureEvidence", "link_mentions", "scene_of"]
+__all__ = ["Link", "Person", "PictureEvidence", "link_mentions", "people_of", "scene_of"]
 
 #: Lettering below this similarity is no sign of the mention.
 _MIN_SIMILARITY = 0.6
@@ -76,7 +76,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class Person:
     """Somebody in the picture; ``right`` is how probably the box is that of the whole person."""
 
     box: Corners
@@ -85,7 +85,7 @@ class _Person:
     why: str
 
 
-def _people_of(picture: PictureEvidence, coefficients: Coefficients) -> list[_Person]:
+def people_of(picture: PictureEvidence, coefficients: Coefficients) -> list[Person]:
     """The people in a picture: bodies grown from faces, and whole people without a face."""
     faces = sorted(picture.faces or (), key=lambda face: (-face.score, face.box))
     people = []
@@ -100,12 +100,12 @@ def _people_of(picture: PictureEvidence, coefficients: Coefficients) -> list[_Pe
         )
         if area(body) > 0:
             people.append(
-                _Person(body, face.score, coefficients.person_right, f"face {face.score:.2f}")
+                Person(body, face.score, coefficients.person_right, f"face {face.score:.2f}")
             )
     for person in sorted(picture.persons or (), key=lambda item: (-item.score, item.box)):
         if all(intersection_over_union(person.box, known.box) < 0.3 for known in people):
             why = f"person {person.score:.2f}"
-            people.append(_Person(person.box, person.score, coefficients.whole_right, why))
+            people.append(Person(person.box, person.score, coefficients.whole_right, why))
     return people
 
 
@@ -113,7 +113,7 @@ def scene_of(picture: PictureEvidence, coefficients: Coefficients, mention: str 
     """What the picture shows, from its captions and from what was found in it."""
     prior = coefficients.prior
     said = read_caption(picture.captions, mention) if picture.captions else None
-    scores = sorted((found.score for found in _people_of(picture, coefficients)), reverse=True)
+    scores = sorted((found.score for found in people_of(picture, coefficients)), reverse=True)
     looked = picture.faces is not None
     person = said.person if said else (coefficients.missed_person if looked else prior.person)
     people = said.people if said else prior.people
@@ -191,7 +191,7 @@ def link_mentions(
     options: list[list[Link]] = [[] for _ in mentions]
     for index, picture in enumerate(pictures):
         column = [row[index] for row in views]
-        people = _people_of(picture, coefficients)
+        people = people_of(picture, coefficients)
         _offer_people(options, mentions, column, picture, people)
         for i, mention in enumerate(mentions):
             options[i] += _offer_lettering(mention, column[i], picture, coefficients)
@@ -215,7 +215,7 @@ def _offer_people(
     mentions: Sequence[Mention],
     views: Sequence[_View],
     picture: PictureEvidence,
-    people: Sequence[_Person],
+    people: Sequence[Person],
 ) -> None:
     """Gives each person in the picture to at most one mention, the most visible mention first."""
     free = list(people)
@@ -234,11 +234,11 @@ def _offer_people(
         options[i].append(Link(picture.media, chosen.box, "person", round(score, 4), why))
 
 
-def _leftmost(person: _Person) -> tuple[float, ...]:
+def _leftmost(person: Person) -> tuple[float, ...]:
     return tuple(-value for value in person.box)
 
 
-def _weight(person: _Person, read: Lettering | None) -> float:
+def _weight(person: Person, read: Lettering | None) -> float:
     """How much a person stands out; lettering with the name beside or on them counts most."""
     weight = person.score * area(person.box)
     if read is None:

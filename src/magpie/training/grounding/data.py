@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magpie.corpora import load
+from magpie.corpora import Anomaly, load, side
 from magpie.engine.grounding.features import Mention, mentions_of
 from magpie.engine.grounding.geometry import Corners
 from magpie.errors import NotFoundError
@@ -50,14 +50,15 @@ class Case:
 def published_captions(data: Path) -> dict[str, tuple[str, ...]]:
     """Picture id -> BLIP-2 captions; they cover every tweet of Twitter-2015 and 2017."""
     captions: dict[str, list[str]] = {}
-    for year in ("15", "17"):
-        path = data / "captions" / "twitter_blip2" / f"BLIP2_{year}.txt"
-        with open(path, encoding="utf-8") as stream:
-            for line in stream:
-                name, separator, text = line.rstrip("\n").partition(" :")
-                if separator:
-                    captions.setdefault(name.removesuffix(".jpg"), []).append(text)
+    for part in ("2015", "2017"):
+        for row in side.read("blip2", part, data, on_problem=_pass):
+            if isinstance(row, side.Text):
+                captions.setdefault(row.key, []).append(row.text)
     return {name: tuple(dict.fromkeys(texts)) for name, texts in captions.items()}
+
+
+def _pass(anomaly: Anomaly) -> None:
+    """A caption that cannot be read is one caption less."""
 
 
 def documents(data: Path, split: str) -> Iterator[Document]:
@@ -112,10 +113,10 @@ def tweet_pictures(data: Path) -> dict[str, bytes]:
 def itm_targets(data: Path) -> Iterator[tuple[str, str, tuple[Corners, ...]]]:
     """(picture id, target, boxes) of the image-target matching corpus, all splits."""
     for split in ("train", "dev", "test"):
-        path = data / "grounding" / "itm" / f"VG_{split}.json"
-        with open(path, encoding="utf-8") as stream:
-            for row in json.load(stream).values():
-                yield row["iid"], row["aspect"], tuple((a, b, c, d) for a, b, c, d in row["boxes"])
+        for row in side.read("itm", split, data):
+            if isinstance(row, side.Target):
+                boxes = tuple(region.box.xyxy for region in row.regions if region.box is not None)
+                yield row.key, row.target, boxes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ precision, recall and F1 are one number, the share of correct pairs.
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from magpie.engine.grounding.geometry import Corners, area, intersection_over_un
 from magpie.engine.grounding.local import LocalGrounder
 from magpie.engine.grounding.matcher import PictureEvidence, link_mentions
 from magpie.engine.grounding.people import FaceFinder, PersonFinder
+from magpie.training.grounding.crops import crops
 from magpie.training.grounding.data import (
     Case,
     cases,
@@ -29,7 +29,9 @@ from magpie.training.grounding.data import (
     published_captions,
     tweet_pictures,
 )
+from magpie.training.grounding.end_to_end import end_to_end
 from magpie.training.grounding.fit import is_face
+from magpie.training.grounding.share import share
 from magpie.vision import load_image
 
 __all__ = ["evaluate", "tables"]
@@ -44,22 +46,6 @@ def correct(box: Corners | None, gold: Sequence[Corners]) -> bool:
     if box is None or not gold:
         return box is None and not gold
     return max(intersection_over_union(box, other) for other in gold) > 0.5
-
-
-def share(right: int, total: int) -> dict[str, float | int]:
-    """A share with its 95 % interval after Wilson, in per cent."""
-    if total == 0:
-        return {"right": 0, "total": 0, "eeg": 0.0, "low": 0.0, "high": 100.0}
-    z, p = 1.96, right / total
-    middle = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return {
-        "right": right,
-        "total": total,
-        "eeg": round(100 * p, 1),
-        "low": round(100 * (middle - half), 1),
-        "high": round(100 * (middle + half), 1),
-    }
 
 
 def whole(case: Case) -> Corners | None:
@@ -248,6 +234,8 @@ def evaluate(data: Path) -> dict[str, Any]:
     return {
         "unseen": unseen(data, coefficients),
         "seen": seen(data),
+        "end to end": end_to_end(data),
+        "crops": crops(data),
         "second annotation": second_annotation(data, coefficients),
         "detectors": detectors(data, coefficients),
     }
@@ -259,14 +247,24 @@ def tables(report: dict[str, Any]) -> str:
     blocks = [(f"FMNERG {split}, no picture", rows) for split, rows in report["unseen"].items()]
     blocks += [(f"pictures: {part}", rows) for part, rows in report["seen"]["tables"].items()]
     blocks.append(("image-target matching boxes", report["second annotation"]))
+    published = report["crops"]
+    blocks += [
+        (f"crops of FocalMRE's {name} found again (no EEG)", rows)
+        for name, rows in published["recall"].items()
+    ]
+    blocks.append(
+        ("regions chosen for MNRE's mentions that are a crop (no EEG)", published["chosen"])
+    )
     for title, rows in blocks:
-        lines += [f"### {title}", "", "| method | right | EEG | 95 % |", "|---|---|---|---|"]
+        lines += [f"### {title}", "", "| method | right | % | 95 % |", "|---|---|---|---|"]
         lines += [
-            f"| {name} | {row['right']} / {row['total']} | {row['eeg']} "
+            f"| {name} | {row['right']} / {row['total']} | {row['percent']} "
             f"| {row['low']} to {row['high']} |"
             for name, row in rows.items()
         ]
         lines.append("")
+    lines += ["### end to end", "", *_end_to_end_rows(report["end to end"]), ""]
+    lines += [f"MNRE: {', '.join(f'{n} {what}' for what, n in published['numbers'].items())}.", ""]
     counts = report["detectors"]
     lines += [
         "### detectors on tiny_coco",
@@ -277,3 +275,16 @@ def tables(report: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _end_to_end_rows(report: dict[str, Any]) -> list[str]:
+    heading = "| tweets | method | gold | predicted | MNER | EEG right | EEG F1 | GMNER F1 |"
+    rows = [heading, "|---" * 8 + "|"]
+    for part, methods in report.items():
+        for name, row in methods.items():
+            mner, eeg, gmner = (row[key] for key in ("mner", "eeg", "gmner"))
+            rows.append(
+                f"| {part} | {name} | {eeg['gold']} | {eeg['predicted']} | {mner['f1']} "
+                f"| {eeg['correct']} | {eeg['f1']} | {gmner['f1']} |"
+            )
+    return rows
