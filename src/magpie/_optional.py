@@ -27,6 +27,9 @@ EXTRAS: dict[str, str] = {
     "uvicorn": "serve",
     "pyarrow": "scale",
     "matplotlib": "plots",
+    "spacy": "export",
+    "datasets": "export",
+    "supervision": "supervision",
 }
 
 

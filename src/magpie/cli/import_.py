@@ -33,7 +33,9 @@ def import_command(
     if json:
         print_json(report.to_dict())
     else:
-        stdout().print(f"{report.documents} documents, {report.entities} entities: {report.path}")
+        note = f", {report.partial} with problems" if report.partial else ""
+        counts = f"{report.documents} documents{note}, {report.entities} entities"
+        stdout().print(f"{counts}: {report.path}", markup=False)
         print_failed(report.failed)
     if report.failed:
         raise typer.Exit(EXIT_FAILED)

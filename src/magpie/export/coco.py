@@ -3,24 +3,27 @@
 A box that shows an entity has the entity's type as its category, or, with ``fine``, the fine type
 with the coarse one as supercategory; a box that shows none has its own label. Beyond the standard
 keys an image names its document and medium, and an annotation its entity, the entity's text and
-the score; readers of COCO ignore keys that they do not know.
+the score; readers of COCO ignore keys that they do not know. Reading is that of
+:mod:`magpie.corpora.coco`: a document for each picture, with its boxes as regions.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from magpie._io import dump_json, text_digest
+from magpie.corpora import Anomaly, load
+from magpie.errors import MagpieError
 from magpie.export._pictures import size_of
 from magpie.export.report import ExportReport
 from magpie.schema import Document, Entity, Mask, Media, Region
 
-__all__ = ["UNLABELLED", "file_name", "write"]
+__all__ = ["UNLABELLED", "file_name", "read", "write"]
 
 #: category of a box that shows no entity and has no label
 UNLABELLED = "object"
@@ -57,15 +60,20 @@ def write(
                 if medium.kind != "image":
                     report.lose("media", document, medium.id, why="no picture")
                     continue
+                size = size_of(medium, root)
+                if size is None:
+                    report.lose("media", document, medium.id, why="size of the picture unknown")
+                    continue
                 _separate(stream, images)
                 images += 1
                 numbers[medium.id] = images
-                stream.write(dump_json(_image(document, medium, images, root, report)))
-            if not numbers:
-                report.lose("documents", document, why="without a picture")
+                stream.write(dump_json(_image(document, medium, images, size)))
             for name, region, entity in _regions(document):
                 item = _annotation(document, name, region, entity, report)
-                if item is None or region.media not in numbers:
+                if item is None:
+                    continue
+                if region.media not in numbers:
+                    _lose_box(document, name, region, entity, report)
                     continue
                 _separate(rest, boxes)
                 boxes += 1
@@ -77,6 +85,22 @@ def write(
         while piece := rest.read(1 << 20):
             stream.write(piece)
         stream.write('],"categories":' + dump_json(categories.table) + "}\n")
+
+
+def read(
+    path: Path, problem: Callable[[MagpieError], None], *, images: str | None = None
+) -> Iterator[Document]:
+    """Streams a document for each picture.
+
+    Args:
+        images: the folder of the pictures; what is not there is missing in the documents.
+    """
+
+    def note(anomaly: Anomaly) -> None:
+        if anomaly.error is not None:
+            problem(anomaly.error)
+
+    return load("coco", "train", path, images=images, on_problem=note)
 
 
 def _separate(stream: IO[str], before: int) -> None:
@@ -118,19 +142,23 @@ def _regions(document: Document) -> Iterator[tuple[str, Region, Entity | None]]:
             yield f"{entity.id} region {index}", region, entity
 
 
-def _image(
-    document: Document, medium: Media, number: int, root: Path | None, report: ExportReport
-) -> dict[str, Any]:
-    value: dict[str, Any] = {"id": number, "file_name": file_name(document, medium)}
+def _image(document: Document, medium: Media, number: int, size: tuple[int, int]) -> dict[str, Any]:
+    value = {"id": number, "file_name": file_name(document, medium)}
     if medium.uri is not None and medium.uri.lower().startswith(("http://", "https://")):
         value["coco_url"] = medium.uri
-    size = size_of(medium, root)
-    if size is None:
-        why = "size of the picture unknown"
-        report.lose("media", document, medium.id, why=why, partly=True)
-    else:
-        value["width"], value["height"] = size
+    value["width"], value["height"] = size
     return {**value, "document": document.id, "media": medium.id, "text": document.text}
+
+
+def _lose_box(
+    document: Document, name: str, region: Region, entity: Entity | None, report: ExportReport
+) -> None:
+    why = "on a picture that is not written"
+    report.lose("boxes" if region.box is not None else "masks", document, name, why=why)
+    if entity is None:
+        report.lose("regions", document, name, why=why)
+    if region.label is not None:
+        report.lose("labels", document, name, why=why)
 
 
 def file_name(document: Document, medium: Media) -> str:
@@ -152,10 +180,6 @@ def _annotation(
     report: ExportReport,
 ) -> dict[str, Any] | None:
     value: dict[str, Any] = {}
-    if document.medium(region.media).kind != "image":
-        if region.box is not None:
-            report.lose("boxes", document, name, why="not in a picture")
-        return None
     if region.box is not None:
         box = region.box
         value["bbox"] = [box.x1, box.y1, box.width, box.height]
@@ -166,13 +190,20 @@ def _annotation(
         value["area"] = mask.area
         value["segmentation"] = {"counts": list(mask.counts), "size": [mask.height, mask.width]}
     else:
-        report.lose("regions" if entity is None else "groundings", document, name, why="no box")
+        if entity is None:
+            report.lose("regions", document, name, why="no box")
+        if region.label is not None:
+            report.lose("labels", document, name, why="of a region without a box")
+        if region.mask is not None:
+            report.lose("masks", document, name, why="empty")
         return None
     # The standard marks run lengths, as opposed to polygons, as crowds.
     value["iscrowd"] = int("segmentation" in value)
     if entity is not None:
         value["entity"] = entity.id
         value["phrase"] = document.text_of(entity)
+        if region.label is not None:
+            report.lose("labels", document, name, why="the entity's type is the category")
     for key in ("label", "score", "id"):
         found = getattr(region, key)
         if found is not None:

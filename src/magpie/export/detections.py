@@ -8,6 +8,7 @@ first: ``xyxy`` (R, 4) float64 in pixels, ``mask`` (R, rows, columns) where any 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from magpie._optional import require
@@ -69,9 +70,12 @@ def to_detections(
             "class_name": np.array(names, dtype=object),
             "label": np.array([region.label for region, _ in items], dtype=object),
             "region": np.array([region.id for region, _ in items], dtype=object),
-            "entity": np.array([entity and entity.id for _, entity in items], dtype=object),
+            "entity": np.array(
+                [None if entity is None else entity.id for _, entity in items], dtype=object
+            ),
             "phrase": np.array(
-                [entity and document.text_of(entity) for _, entity in items], dtype=object
+                [None if entity is None else document.text_of(entity) for _, entity in items],
+                dtype=object,
             ),
         },
     )
@@ -83,31 +87,46 @@ def from_detections(
     *,
     classes: list[str] | None = None,
     size: tuple[int, int] | None = None,
+    masks: bool = False,
 ) -> tuple[Region, ...]:
     """Regions of one picture, from any detector's output.
 
     Args:
-        detections: with boxes, and masks if there are any; the label comes from ``data["label"]``,
-            else from ``data["class_name"]``, else from ``classes`` by ``class_id``.
+        detections: the label comes from ``data["label"]``, else from ``data["class_name"]``,
+            else from ``classes`` by ``class_id``.
         media: id of the picture.
         classes: names by ``class_id``.
         size: width and height in pixels; boxes are cut there, and one wholly outside is left out.
+        masks: take masks where there are any; one that fills its box stays a box.
 
     Raises:
-        SchemaError: a box that is degenerate or holds NaN, a score outside [0, 1], a region id
-            twice.
+        SchemaError: a box that is degenerate or holds NaN, a score outside [0, 1].
     """
+    import numpy as np
+
     regions = []
     for row in range(len(detections)):
-        region = _region(detections, row, media, classes)
-        if region.box is not None and size is not None:
-            box = region.box.clipped(*size)
-            if box is None:
-                continue
-            region = Region(
-                media=media, box=box, label=region.label, score=region.score, id=region.id
+        x1, y1, x2, y2 = (float(value) for value in detections.xyxy[row])
+        box: Box | None = Box(x1, y1, x2, y2, media)
+        if box is not None and size is not None:
+            box = box.clipped(*size)
+        if box is None:
+            continue
+        mask = None
+        if masks and detections.mask is not None:
+            grid = detections.mask[row]
+            if not np.array_equal(grid, _filled(box, *grid.shape)):
+                mask = _runs(grid)
+        regions.append(
+            Region(
+                media=media,
+                box=box if mask is None else None,
+                mask=mask,
+                label=_label(detections, row, classes),
+                score=_score(detections, row),
+                id=_column(detections, row, "region"),
             )
-        regions.append(region)
+        )
     return tuple(regions)
 
 
@@ -153,8 +172,6 @@ def _grid(mask: Mask) -> npt.NDArray[np.bool_]:
 
 def _pixels(region: Region, width: int | None, height: int | None) -> npt.NDArray[np.bool_]:
     """The region's mask; a box without one is full inside, edges rounded outwards."""
-    import numpy as np
-
     if region.mask is not None:
         return _grid(region.mask)
     if width is None or height is None or region.box is None:
@@ -163,28 +180,47 @@ def _pixels(region: Region, width: int | None, height: int | None) -> npt.NDArra
             code="schema-box",
             mend="Set the medium's width and height.",
         )
-    grid = np.zeros((height, width), dtype=np.bool_)
-    x1, y1, x2, y2 = region.box.xyxy
-    grid[int(y1) : int(-(-y2 // 1)), int(x1) : int(-(-x2 // 1))] = True
+    return _filled(region.box, height, width)
+
+
+def _filled(box: Box, rows: int, columns: int) -> npt.NDArray[np.bool_]:
+    """The pixels that a box touches."""
+    import numpy as np
+
+    grid = np.zeros((rows, columns), dtype=np.bool_)
+    grid[math.floor(box.y1) : math.ceil(box.y2), math.floor(box.x1) : math.ceil(box.x2)] = True
     return grid
 
 
-def _region(
-    detections: supervision.Detections, row: int, media: str, classes: list[str] | None
-) -> Region:
-    def column(name: str) -> Any:
-        values = detections.data.get(name)
-        value = None if values is None else values[row]
-        return None if value is None else str(value)
+def _runs(grid: npt.NDArray[np.bool_]) -> Mask:
+    """Column-major run lengths, beginning with a run of zeros."""
+    import numpy as np
 
-    label = column("label")
-    if label is None and "label" not in detections.data:
-        label = column("class_name")
-        if label is None and classes is not None and detections.class_id is not None:
-            label = classes[int(detections.class_id[row])]
-    score = None if detections.confidence is None else float(detections.confidence[row])
-    if score is not None and score != score and "label" in detections.data:
-        score = None  # to_detections writes NaN for a region without a score
-    x1, y1, x2, y2 = (float(value) for value in detections.xyxy[row])
-    box = Box(x1, y1, x2, y2, media)
-    return Region(media=media, box=box, label=label, score=score, id=column("region"))
+    flat = np.asarray(grid, dtype=np.int8).T.reshape(-1)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
+    rows, columns = grid.shape
+    return Mask(columns, rows, tuple([0, *runs] if flat.size and flat[0] else runs))
+
+
+def _column(detections: supervision.Detections, row: int, name: str) -> str | None:
+    values = detections.data.get(name)
+    value = None if values is None else values[row]
+    return None if value is None else str(value)
+
+
+def _label(detections: supervision.Detections, row: int, classes: list[str] | None) -> str | None:
+    for name in ("label", "class_name"):
+        if name in detections.data:
+            return _column(detections, row, name)
+    if classes is None or detections.class_id is None:
+        return None
+    return classes[int(detections.class_id[row])]
+
+
+def _score(detections: supervision.Detections, row: int) -> float | None:
+    """Other tools' NaN is refused by the region; to_detections writes it for "no score"."""
+    if detections.confidence is None:
+        return None
+    score = float(detections.confidence[row])
+    return None if math.isnan(score) and "region" in detections.data else score

@@ -18,12 +18,17 @@ __all__ = ["ImportReport", "export_file", "import_file", "read_documents"]
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import wrote, and the records it could not read."""
+    """What an import wrote, and the records it could not read.
+
+    Args:
+        partial: documents of which something could not be read; their problems say what.
+    """
 
     format: str
     path: str
     documents: int = 0
     entities: int = 0
+    partial: int = 0
     failed: list[MagpieError] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -33,6 +38,7 @@ class ImportReport:
             "path": self.path,
             "documents": self.documents,
             "entities": self.entities,
+            "partial": self.partial,
             "failed": [error.to_dict() for error in self.failed],
         }
 
@@ -95,4 +101,5 @@ def import_file(
             stream.write(document.to_json().encode("utf-8") + b"\n")
             report.documents += 1
             report.entities += len(document.entities)
+            report.partial += document.status != "ok"
     return report
