@@ -46,14 +46,13 @@ class Format:
     needs: str = ""
 
 
-_TEXT = frozenset({"documents", "ids", "entities"})
 _ALL = frozenset(PARTS)
 
 FORMATS: dict[str, Format] = {
     "conll": Format(
         module="magpie.export.conll",
-        title="a word and a tag a line (BIO or BIOES)",
-        keeps=_TEXT - {"ids"} | {"words"},
+        title="a word and a tag a line (BIO, BIOES, BILOU or IOB1)",
+        keeps=frozenset({"documents", "blocks", "words", "entities"}),
     ),
     "spacy": Format(
         module="magpie.export.docbin",
@@ -71,10 +70,7 @@ FORMATS: dict[str, Format] = {
     "coco": Format(
         module="magpie.export.coco",
         title="COCO instances",
-        keeps=frozenset(
-            {"documents", "media", "groundings", "boxes", "masks", "regions", "labels"}
-        ),
-        ways=("write",),
+        keeps=frozenset({"media", "boxes", "masks", "regions", "labels"}),
     ),
     "label-studio": Format(
         module="magpie.export.label_studio",
@@ -85,23 +81,29 @@ FORMATS: dict[str, Format] = {
     "gliner": Format(
         module="magpie.export.gliner",
         title="JSON in the shape that GLiNER is trained on",
-        keeps=_TEXT - {"ids"} | {"words"},
+        keeps=frozenset({"documents", "blocks", "words", "entities", "relations"}),
+    ),
+    "gliner2": Format(
+        module="magpie.export.gliner2",
+        title="JSON lines in the shape that GLiNER2 is trained on",
+        keeps=frozenset({"documents", "blocks", "entities", "relations"}),
     ),
     "chat": Format(
         module="magpie.export.chat",
         title="chat messages for instruction tuning, one JSON object a line",
-        keeps=_TEXT,
+        keeps=_ALL
+        - {"ids", "masks", "times", "regions", "labels", "events", "links", "scores", "provenance"},
     ),
     "csv": Format(
-        module="magpie.export.tables",
+        module="magpie.export.csv_tables",
         title="CSV tables: documents, entities, regions, relations and so on",
-        keeps=_TEXT,
+        keeps=_ALL - {"data"},
         target="folder",
     ),
     "parquet": Format(
-        module="magpie.export.tables",
+        module="magpie.export.parquet_tables",
         title="Parquet tables, as csv",
-        keeps=_TEXT,
+        keeps=_ALL,
         target="folder",
         needs="pyarrow",
     ),

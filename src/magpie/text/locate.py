@@ -206,7 +206,9 @@ class Locator:
                 return [_located(status, places, number) for number in free]
         return []
 
-    def locate_each(self, strings: Sequence[str], *, in_order: bool = False) -> list[Located]:
+    def locate_each(
+        self, strings: Sequence[str], *, in_order: bool = False, used: Collection[Range] = ()
+    ) -> list[Located]:
         """One place a string, no two of which overlap; what was written twice is found twice.
 
         Exact places are given out first, then normalised ones, so that a guess never takes what
@@ -216,6 +218,7 @@ class Locator:
             strings: as generated.
             in_order: the generator follows the text: prefer the first place behind the string
                 before; a string with none there is looked for in the whole text.
+            used: only places that share no character with any of these.
 
         Example:
             >>> places = Locator("Ann met Ann in Rome").locate_each(["Ann", "Rome", "Ann", "Ann"])
@@ -223,7 +226,7 @@ class Locator:
             [(0, 3), (15, 19), (8, 11), 'not-found']
         """
         results = [Located(Status.NOT_FOUND)] * len(strings)
-        mask = self._mask(())
+        mask = self._mask(used)
         for last in (Status.EXACT, Status.NORMALISED, Status.FUZZY):
             after = 0
             for index, string in enumerate(strings):
