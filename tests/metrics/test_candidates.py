@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from magpie.errors import ComparisonError
+from magpie.errors import ComparisonError, ConfigError
 from magpie.metrics import score
 from magpie.metrics.counts import Counts
 from magpie.metrics.items import Scored, items_of
@@ -91,6 +91,8 @@ def test_only_the_first_candidates_are_kept() -> None:
     # D loses its candidate, so that its region is wrong now.
     assert report.parts["eeg"].micro == Counts(5, 6, 2)
     assert dict(report.options) == {"candidates": 1}
+    with pytest.raises(ConfigError, match="0 or more, got -1"):
+        score(*sides, NAME, options={"candidates": -1})
 
 
 def test_uncovered_gold_is_wrong_even_where_the_box_itself_is_right() -> None:

@@ -214,3 +214,17 @@ def test_two_texts_under_one_id_are_refused() -> None:
     # A flat line has no text, and a failed document may have lost it.
     assert pair_up([gold], [Scored("a", ())]) == [(gold, Scored("a", ()))]
     assert len(pair_up([gold], [Scored("a", (), failed=True, text="")])) == 1
+
+
+def test_the_document_comes_along_and_is_no_part_of_equality() -> None:
+    document = Document.from_text("Ada", id="1")
+    scored = items_of(document)
+    assert scored.document is document
+    assert scored == Scored("1", (), text="Ada")
+    assert "blocks" not in repr(scored)
+
+
+def test_a_failed_prediction_loses_its_tags_too() -> None:
+    gold = Scored("1", (), tags=("B-PER",))
+    [(_, prediction)] = pair_up([gold], [Scored("1", (), failed=True, tags=("B-PER",))])
+    assert (prediction.tags, prediction.items, prediction.failed) == (None, (), True)

@@ -339,6 +339,7 @@ def test_objects_given_or_found(right: float, given: int, near: int) -> None:
     assert found.main.micro == Counts(1, 1, near)
 
 
+@pytest.mark.slow
 @pytest.mark.parity
 def test_the_public_relation_scorers(parity_dir: Path) -> None:
     """Accuracy, micro, the library's report by label and its averages, in 300 random cases."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from magpie.errors import ComparisonError
+from magpie.errors import ComparisonError, ConfigError
 from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
 from magpie.metrics.documents import add
@@ -32,7 +32,10 @@ def prepare(
 
     Raises:
         ComparisonError: no document has any.
+        ConfigError: a negative number of candidates.
     """
+    if options["candidates"] < 0:
+        raise ConfigError(f"candidates must be 0 or more, got {options['candidates']}")
     prepared = prepare_types(gold, predicted, options)
     limit = options["candidates"]
     candidates = {}

@@ -34,6 +34,7 @@ def read_tagged(path: str | os.PathLike[str]) -> Iterator[Scored]:
     """
     from magpie.corpora.anomaly import Anomaly
     from magpie.corpora.columns import Layout, iter_records
+    from magpie.corpora.reader import UniqueIds
 
     def refuse(anomaly: Anomaly) -> None:
         if anomaly.error is not None:
@@ -46,9 +47,10 @@ def read_tagged(path: str | os.PathLike[str]) -> Iterator[Scored]:
     if start.startswith(opener):
         layout = Layout(columns=None, opener=opener)
     records = iter_records(iter_lines(path), name=os.fspath(path), layout=layout, report=refuse)
+    ids = UniqueIds(refuse)
     for number, record in enumerate(records, start=1):
         tags = tuple(row[-1] for row in record.rows)
-        yield Scored(record.id or f"test-{number}", (), tags=tags)
+        yield Scored(ids.take(record.id or f"test-{number}", ""), (), tags=tags)
 
 
 def prepare(
