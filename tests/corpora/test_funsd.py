@@ -204,6 +204,7 @@ def test_coarse_types_are_refused(funsd: Make) -> None:
 
 
 @pytest.mark.corpus
+@pytest.mark.slow
 def test_the_published_forms(data_dir: Path) -> None:
     blocks = links = entities = 0
     pages = set()

@@ -295,6 +295,7 @@ def test_articles_are_ids_without_their_number() -> None:
 
 
 @pytest.mark.corpus
+@pytest.mark.slow
 def test_the_published_counts(data_dir: Path) -> None:
     text = list(load("m2e2", "text", data_dir))
     events = [e for d in text if d.annotations for e in d.annotations.events]

@@ -214,6 +214,7 @@ def test_ranges_of_the_joined_text_come_back_line_by_line(
 
 
 @pytest.mark.corpus
+@pytest.mark.slow
 def test_the_published_receipts(data_dir: Path) -> None:
     located: Counter[str] = Counter()
     counts = []
