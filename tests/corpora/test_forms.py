@@ -83,6 +83,20 @@ def test_a_field_without_text_is_a_region_that_links_reach() -> None:
     assert Document.from_json(document.to_json()) == document
 
 
+def test_a_field_with_neither_text_nor_place_is_a_block_and_nothing_else() -> None:
+    blank = form_field(1, "", "answer", box=[5, 5, 5, 5])
+    form, notes = read(form_field(0, "Signed:", "question", [[0, 1]]), blank, blank)
+    assert len(form.blocks) == 3
+    assert form.regions == []
+    assert form.links == []
+    assert sorted(set(kinds(notes))) == [
+        "box-skipped",
+        "duplicate-id",
+        "empty-field",
+        "link-dangling",
+    ]
+
+
 def test_text_that_differs_from_its_words_in_spaces_keeps_both() -> None:
     spaced = form_field(0, "a", words=[word("TO:"), word(" "), word(" Ann "), word("")])
     form, notes = read({**spaced, "text": " TO:   Ann"})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from magpie.corpora import load
+from magpie.corpora.digests import digest_status
 from magpie.corpora.m2e2_parts import article_of
 from magpie.errors import FormatError, NotFoundError
 
@@ -185,7 +186,9 @@ def test_pairs_that_lead_nowhere_or_disagree(m2e2: Make, notes: Any) -> None:
 
 
 def test_coarse_types(m2e2: Make) -> None:
-    first = next(iter(load("m2e2", "text", m2e2(), types="coarse")))
+    bare = sentence("bare_0", image=[])
+    first, *_, last = load("m2e2", "text", m2e2(text_multimedia_event=[bare]), types="coarse")
+    assert last.media == ()
     assert [entity.type for entity in first.entities] == ["ORG", "PER", "LOC"]
 
 
@@ -215,6 +218,7 @@ BAD_SENTENCES: dict[str, tuple[Any, str]] = {
         sentence("x", event("Contact:Meet", (1, 2), ("Place", 3, 5))),
         "schema-reference",
     ),
+    "picture name is no text": (sentence("x", image=["a.jpg", 3]), "format-record"),
     "no list": (sentence("x", image="x.jpg"), "format-record"),
     "picture name is a path": (sentence("x", image=["../../x.jpg"]), "access-outside-root"),
 }
@@ -317,3 +321,10 @@ def test_the_published_counts(data_dir: Path) -> None:
     pairs = [e for d in articles if d.annotations for e in d.annotations.events]
     assert (len(articles), len(pairs)) == (120, 309)
     assert all(pair.trigger is not None and pair.media is not None for pair in pairs)
+
+
+@pytest.mark.corpus
+def test_the_archive_itself_as_root_has_the_card_s_digest(data_dir: Path) -> None:
+    archive = data_dir / "m2e2" / "m2e2_annotations.zip"
+    sources = [next(iter(load("m2e2", "image", root))).source for root in (data_dir, archive)]
+    assert [digest_status(source) for source in sources if source] == ["known", "known"]

@@ -54,7 +54,6 @@ class _Photo:
     name: str
     size: tuple[int, int]
     where: str
-    record: int
     objects: list[dict[str, Any]] = field(default_factory=list)
     texts: list[ContextText] = field(default_factory=list)
 
@@ -138,7 +137,7 @@ class _Reading:
                 self._odd("duplicate-id", f"image {key} stands twice, the first counts", where)
                 continue
             stem = file.rpartition(".")[0] or file
-            self.photos[key] = _Photo(stem, file, size, where, number)
+            self.photos[key] = _Photo(stem, file, size, where)
 
     def _take_categories(self, data: object, name: str) -> None:
         # The captions of the complete release have none.
@@ -208,9 +207,7 @@ class _Reading:
                         regions=regions,
                         provenance=Provenance(method=METHOD, version=CARD.ref),
                     ),
-                    source=Source(
-                        corpus=CARD.ref, split=self.split, file=label, line=photo.record + 1
-                    ),
+                    source=Source(corpus=CARD.ref, split=self.split, file=label),
                 )
             except MagpieError as error:
                 located = error if error.where else error.at(photo.where)

@@ -93,8 +93,11 @@ def split_digest(card: Card, split: str, root: Path) -> str:
     """
     own = card.splits[split].file
     digests = [(own.label, cached_digest(find(own, root)))]
-    # A root that is a file is the split's own file and no other.
-    for file in _further(card, split) if root.is_dir() else ():
+    # A root that is a file is the split's own file, unless it is an archive that holds several.
+    packed = root.suffix == ".zip"
+    for file in _further(card, split):
+        if not root.is_dir() and not (packed and file.member is not None):
+            continue
         try:
             digests.append((file.label, cached_digest(find(file, root))))
         except NotFoundError:

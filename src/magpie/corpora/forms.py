@@ -46,7 +46,8 @@ class _Page:
     where: str
     record: str
     report: Report
-    ends: dict[str, str] = field(default_factory=dict)  # id in the file -> entity or region
+    # id in the file -> entity or region; None for a field that has neither text nor place
+    ends: dict[str, str | None] = field(default_factory=dict)
 
     def note(self, kind: str, message: str) -> None:
         self.report(Anomaly(kind, message, self.where, self.record))
@@ -153,7 +154,9 @@ def _read_field(item: dict[str, Any], key: str, place: str, page: _Page, form: F
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
     if start >= end:
         page.note("empty-field", f"field {key} ({label}) has no text")
-        page.ends[key] = f"r{key}"
+        page.ends[key] = None if box is None else f"r{key}"
+        if box is None:  # a region without a box would claim the whole page
+            return
         form.regions.append(Region(media=page.medium.id, box=box, label=label, id=f"r{key}"))
         return
     regions = [

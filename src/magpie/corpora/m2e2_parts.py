@@ -127,7 +127,9 @@ def read_sentence(
             for argument in item_of(item, "arguments", list, where)
         )
         events.append(TextEvent(kind, trigger.start, trigger.end, arguments))
-    images = [name for name in item_of(value, "image", list, where) if isinstance(name, str)]
+    images = item_of(value, "image", list, where)
+    if images:
+        images = word_list(images, "image", where)
     return Sentence(identifier, words, tuple(entities), tuple(events), tuple(images), where, line)
 
 

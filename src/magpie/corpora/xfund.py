@@ -17,7 +17,7 @@ from magpie.corpora.json_file import load_json
 from magpie.corpora.records import Raw, Reading, RecordCorpus, field
 from magpie.corpora.source import Found
 from magpie.errors import FormatError
-from magpie.schema import Annotations, Document, Media
+from magpie.schema import Annotations, Document, Media, Source
 
 __all__ = ["Xfund"]
 
@@ -69,7 +69,9 @@ class Xfund(RecordCorpus):
                 links=tuple(form.links),
                 provenance=reading.provenance(),
             ),
-            source=reading.source(raw.line),
+            source=Source(
+                corpus=reading.card.ref, split=reading.split, file=reading.found.file.label
+            ),
         )
 
     def _page(self, record: dict[str, Any], identifier: str, where: str, reading: Reading) -> Media:
