@@ -103,6 +103,7 @@ class Sroie(FileCorpus):
             ),
             "line 8 of test receipt X51006619503 ends in two bytes of another encoding",
             "line 32 of test receipt X51006008092 has a box without height; it is a block without",
+            "2 training receipts stand in test with the same text: see `magpie corpora overlap`",
             "the pictures at hand are those of 40 / 20 receipts",
         ),
     )
