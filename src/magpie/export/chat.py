@@ -186,6 +186,7 @@ def _target(
     order = sorted(
         document.entities, key=lambda e: (starts[e.span.block] + e.span.start, e.span.end)
     )
+    order = _once(document, order, report)
     spans = [
         (starts[e.span.block] + e.span.start, starts[e.span.block] + e.span.end) for e in order
     ]
@@ -235,14 +236,16 @@ def _occurrences(text: str, spans: list[tuple[int, int]]) -> list[int | None]:
     """Which occurrence each string must name to come back where it was; None where none must."""
     strings = [text[start:end] for start, end in spans]
     numbers = [_number(text, start, end) for start, end in spans]
-    found = Locator(text).locate_each(strings, in_order=True)
-    wrong = {i for i, place in enumerate(found) if not place.found or place.span != spans[i]}
-    if wrong:
+    locator = Locator(text)
+    wrong: set[int] = set()
+    while True:  # those that name their occurrence take places from the others
         rest = [i for i in range(len(spans)) if i not in wrong]
         used = [spans[i] for i in sorted(wrong)]
-        again = Locator(text).locate_each([strings[i] for i in rest], in_order=True, used=used)
-        if any(not p.found or p.span != spans[i] for i, p in zip(rest, again, strict=True)):
-            wrong.update(rest)
+        found = locator.locate_each([strings[i] for i in rest], in_order=True, used=used)
+        more = {i for i, p in zip(rest, found, strict=True) if not p.found or p.span != spans[i]}
+        if not more:
+            break
+        wrong |= more
     return [number if i in wrong else None for i, number in enumerate(numbers)]
 
 
@@ -320,7 +323,8 @@ def _read(value: dict[str, Any], default: str, where: str) -> tuple[Document, st
     else:
         document = Document.from_text(_said(messages, "user", where), id=default)
     images = value.get("images")
-    if not isinstance(images, list) or not set(images) <= {m.id for m in document.media}:
+    known = [medium.id for medium in document.media]
+    if not isinstance(images, list) or any(each not in known for each in images):
         images = None
     held = value.get("held")
     document = _with_data(document, images or [], held if isinstance(held, list) else [], messages)

@@ -113,10 +113,15 @@ def _candidates(text: str) -> Iterator[tuple[str, str]]:
     fence = _FENCE.search(text)
     if fence is not None:
         yield fence[1], "repair-fence"
-    for opening, closing in ("{}", "[]"):
-        start, end = text.find(opening), text.rfind(closing)
-        if 0 <= start < end:
-            yield text[start : end + 1], "repair-prose"
+    start = _opening(text)
+    end = text.rfind("}" if text[start : start + 1] == "{" else "]")
+    if 0 <= start < end:
+        yield text[start : end + 1], "repair-prose"
+
+
+def _opening(text: str) -> int:
+    """Where the first bracket is, -1 for none."""
+    return min((place for place in map(text.find, "{[") if place >= 0), default=-1)
 
 
 def _truncated(text: str, counts: Counter[str]) -> Any:
@@ -124,7 +129,7 @@ def _truncated(text: str, counts: Counter[str]) -> Any:
 
     O(characters) to find the places where an item ends, and one attempt at the last few of them.
     """
-    start = min((place for place in map(text.find, "{[") if place >= 0), default=-1)
+    start = _opening(text)
     if start < 0:
         return None
     open_brackets: list[str] = []
