@@ -25,10 +25,12 @@ _EXAMPLES = 10
 @command
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Corpora to check.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Corpora and side sources to check.", show_default=False),
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Check every corpus of which there is a file.")
+        bool,
+        typer.Option("--all", help="Check every corpus and side source of which there is a file."),
     ] = False,
     root: Root = None,
     images: Images = None,
@@ -62,19 +64,21 @@ def check(
     """
     from magpie.corpora import cards, check_many
     from magpie.corpora._parallel import default_workers
+    from magpie.corpora.side import SOURCES
+    from magpie.corpora.side.check import check_sources
     from magpie.errors import ConfigError
 
-    wanted = [card.ref for card in cards() if card.splits] if all_ else list(names or ())
+    known = [*(card.ref for card in cards() if card.splits), *SOURCES]
+    wanted = list(dict.fromkeys(known if all_ else names or ()))
     if not wanted:
         raise ConfigError("no corpus was named", mend="Name one or more, or pass --all.")
     limit = _limit(examples)
-    reports = check_many(
-        wanted,
-        root,
-        images=images,
-        examples=limit,
-        workers=workers or (default_workers() if len(wanted) > 1 else 1),
-    )
+    processes = workers or (default_workers() if len(wanted) > 1 else 1)
+    reports: list[CheckReport] = []
+    if corpora_ := [name for name in wanted if name not in SOURCES]:
+        reports += check_many(corpora_, root, images=images, examples=limit, workers=processes)
+    if sides := [name for name in wanted if name in SOURCES]:
+        reports += check_sources(sides, root, examples=limit, workers=processes)
     absent = [report.corpus for report in reports if all_ and report.absent]
     present = [report for report in reports if report.corpus not in absent]
     if json:

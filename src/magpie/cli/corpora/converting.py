@@ -25,7 +25,9 @@ __all__ = ["convert"]
 @corpora.command()
 @command
 def convert(
-    name: Annotated[str, typer.Argument(help="A corpus, or the format conll or magpie.")],
+    name: Annotated[
+        str, typer.Argument(help="A corpus, the format conll or magpie, or riveg-predictions.")
+    ],
     split: Annotated[str, typer.Option("--split", help="train, dev or test.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The JSONL file to write.")],
     to: Annotated[str, typer.Option("--to", help="The format to write: magpie.")] = "magpie",
@@ -42,7 +44,7 @@ def convert(
         list[str] | None,
         typer.Option(
             "--context",
-            help="A published side source whose texts are added; may be repeated.",
+            help="A side source to add as context; may be repeated.",
             show_default=False,
         ),
     ] = None,

@@ -8,6 +8,7 @@ import typer
 
 from magpie.cli._common import JsonFlag, command, print_json, stdout
 from magpie.cli.corpora._group import corpora, table
+from magpie.cli.corpora._side import side_info, side_summaries, side_table
 
 if TYPE_CHECKING:
     from magpie.corpora import Card
@@ -21,12 +22,12 @@ _MAIN = ("entities", "relations", "events", "regions", "blocks")
 @corpora.command("list")
 @command
 def list_(json: JsonFlag = False) -> None:
-    """List the corpora magpie reads."""
+    """List the corpora magpie reads, and the files published beside them."""
     from magpie.corpora import cards
 
     found = cards()
     if json:
-        print_json({"corpora": [_summary(card) for card in found]})
+        print_json({"corpora": [_summary(card) for card in found], "side": side_summaries()})
         return
     shown = table("corpus", "splits", "documents", "holds", "what")
     for card in found:
@@ -40,6 +41,7 @@ def list_(json: JsonFlag = False) -> None:
                 break
         shown.add_row(card.ref, "/".join(card.splits), documents, holds, card.task)
     stdout().print(shown)
+    stdout().print(side_table())
 
 
 def _summary(card: Card) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def _summary(card: Card) -> dict[str, Any]:
 @corpora.command()
 @command
 def info(
-    name: Annotated[str, typer.Argument(help="A corpus, also as name@version.")],
+    name: Annotated[str, typer.Argument(help="A corpus, also as name@version, or a side source.")],
     json: JsonFlag = False,
 ) -> None:
     """Show a corpus's card: splits, counts, licence, known defects."""
@@ -65,6 +67,8 @@ def info(
     from magpie.corpora import card
     from magpie.corpora.count_rows import count_rows
 
+    if side_info(name, json=json):
+        return
     found = card(name)
     if json:
         print_json(found.to_dict())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from magpie.corpora._parallel import map_jobs
 from magpie.corpora.anomaly import Anomaly
 from magpie.corpora.checking import CheckReport, FileReport, SplitReport, differences
 from magpie.corpora.dataset_card import Counts, DataFile
@@ -137,6 +139,7 @@ def check_sources(
     root: str | os.PathLike[str] | None = None,
     *,
     examples: int | None = 10,
+    workers: int = 1,
 ) -> list[CheckReport]:
     """Reads every part of the side sources and compares it with the table, then asks which
     documents have a row.
@@ -148,12 +151,36 @@ def check_sources(
         names: of side sources.
         root: the folder of all corpora, as for :func:`magpie.corpora.load`.
         examples: how many anomalies of each kind are held; None for all.
+        workers: processes that read; sources of the same corpora share one.
 
     Raises:
         NotFoundError: no such source or root. A missing file is part of the report instead.
     """
     place = resolve_root(root)
-    sources = [source(name) for name in names]
+    jobs = [_Job(group, place, examples) for group in _groups([source(name) for name in names])]
+    done = map_jobs(_check, jobs, workers=workers, size=lambda job: len(job.names))
+    reports = {report.corpus: report for group in done for report in group}
+    return [reports[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    names: tuple[str, ...]
+    root: Path
+    examples: int | None
+
+
+def _groups(sources: Sequence[SideSource]) -> list[tuple[str, ...]]:
+    """Names of sources that speak of the same corpora: their documents are read once for all."""
+    groups: dict[frozenset[str], list[str]] = {}
+    for side in sources:
+        groups.setdefault(frozenset(side.uses), []).append(side.name)
+    return [tuple(group) for group in groups.values()]
+
+
+def _check(job: _Job) -> list[CheckReport]:
+    place, examples = job.root, job.examples
+    sources = [source(name) for name in job.names]
     covered = _coverage(sources, place, examples)
     return [
         CheckReport(
@@ -201,12 +228,14 @@ def _coverage(
             for split in splits:
                 wanted.setdefault((ref, split), []).append(side)
     found: dict[str, list[SplitReport]] = {side.name: [] for side in sources}
+    # Several splits ask for the same parts, which are as large as the corpora.
+    read: dict[tuple[str, ...], Shelf] = {}
     for (ref, split), sides in wanted.items():
         try:
             documents = load(ref, split, root, on_problem=_Notes(0))
         except NotFoundError:  # without the corpus nobody can tell
             continue
-        shelves = [shelf for side in sides if (shelf := _shelf(side, ref, split, root))]
+        shelves = [shelf for side in sides if (shelf := _shelf(side, ref, split, root, read))]
         notes = {shelf.side.name: _Notes(examples) for shelf in shelves}
         count = 0
         for document in documents:
@@ -224,9 +253,19 @@ def _coverage(
     return found
 
 
-def _shelf(side: SideSource, ref: str, split: str, root: Path) -> Shelf | None:
-    """None where the files cannot be read; the report on the part says why."""
+def _shelf(
+    side: SideSource, ref: str, split: str, root: Path, read: dict[tuple[str, ...], Shelf]
+) -> Shelf | None:
+    """None where the files cannot be read; the report on the part says why.
+
+    Args:
+        read: what was read so far, by source and parts; is added to.
+    """
+    parts = side.parts_of(ref, split)
+    key = (side.name, *parts)
     try:
-        return Shelf(side, side.parts_of(ref, split), root, _Notes(0))
+        if key not in read:
+            read[key] = Shelf(side, parts, root, _Notes(0))
     except MagpieError:
         return None
+    return read[key].again()

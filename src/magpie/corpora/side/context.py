@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -96,6 +97,12 @@ class Shelf:
         for part in parts:
             for row in read_part(side, part, root, report):
                 self.rows.setdefault(row.key, []).append(row)
+
+    def again(self) -> Shelf:
+        """The same rows for the documents of another split."""
+        other = copy.copy(self)
+        other._used = {}
+        return other
 
     def take(self, document: Document) -> Sequence[Row]:
         """The rows of the next document.

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from magpie.cli._common import print_json, stdout
 
 if TYPE_CHECKING:
-    from magpie.corpora import CheckReport
     from magpie.corpora.side import SideSource
 
-__all__ = ["check_names", "side_info", "side_summaries", "side_table"]
+__all__ = ["side_info", "side_summaries", "side_table"]
 
 
 def side_summaries() -> list[dict[str, Any]]:
@@ -78,13 +77,3 @@ def side_info(name: str, *, json: bool) -> bool:
 
 def _gap(side: SideSource, ref: str, split: str) -> int:
     return side.gaps.get(f"{ref}:{split}", 0)
-
-
-def check_names(names: list[str], root: Any) -> tuple[list[str], list[CheckReport]]:
-    """Checks the side sources among the names; the other names, and the reports."""
-    from magpie.corpora.side import SOURCES
-    from magpie.corpora.side.check import check_sources
-
-    sides = [name for name in names if name in SOURCES]
-    rest = [name for name in names if name not in SOURCES]
-    return rest, check_sources(sides, root) if sides else []
