@@ -21,9 +21,12 @@ from spacy.tokens import Doc, DocBin  # noqa: E402
 from spacy.tokens import Span as SpacySpan  # noqa: E402
 
 
-@pytest.fixture(scope="module")
+BLANK = spacy.blank("xx")
+
+
+@pytest.fixture
 def pipeline() -> Any:
-    return spacy.blank("xx")
+    return BLANK
 
 
 def with_entities(text: str, *spans: tuple[int, int], words: Any = None) -> Document:
@@ -75,7 +78,7 @@ def test_any_spans_of_any_text_come_back(
     spans = [(a, b) for a, b in numbers if a < b <= len(text)]
     words = tuple((i, i + 1) for i in range(0, len(text), 2)) if own else None
     document = with_entities(text, *spans, words=words)
-    assert docbin.from_doc(docbin.to_doc(document, spacy.blank("xx"))) == document
+    assert docbin.from_doc(docbin.to_doc(document, BLANK)) == document
 
 
 # alignment

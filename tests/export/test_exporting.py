@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,22 @@ def test_rows_are_consistent(name: str) -> None:
 def test_nearest_name_is_suggested() -> None:
     with pytest.raises(NotFoundError, match=r"Did you mean label-studio\?"):
         format_named("label-studo")
+
+
+def test_the_docs_show_the_table(root: Path) -> None:
+    page = (root / "docs" / "export.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| (.+?) \| (file|folder|values) \|.*\| (.+) \|$", page, re.M
+    )
+    assert [name for name, *_ in rows] == formats()
+    for name, title, target, lost in rows:
+        row = FORMATS[name]
+        assert (title, target) == (row.title, row.target)
+        named = set(re.findall(r"`(\w+)`", lost))
+        assert named == (row.keeps if lost.startswith("all but") else PARTS.keys() - row.keeps)
+    parts = re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", page, re.M)
+    shown = {name: meaning for name, meaning in parts if name in PARTS}
+    assert shown == {name: part.meaning for name, part in PARTS.items()}
 
 
 # options and what stands at the path

@@ -20,7 +20,7 @@ from . import samples
 READABLE = [n for n, row in FORMATS.items() if "read" in row.ways and "documents" in row.keeps]
 
 #: formats that lose nothing of any document
-EXACT = ("spacy", "datasets")
+EXACT = ("spacy", "datasets", "parquet")
 
 
 def made(name: str, documents: list[Document], folder: Path) -> tuple[ExportReport, list[Document]]:
