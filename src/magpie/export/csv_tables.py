@@ -1,7 +1,7 @@
 """CSV tables in a folder: ``documents.csv``, ``entities.csv``, ``regions.csv`` and so on.
 
-UTF-8, comma-separated, quoted as the standard has it, one header line each; the columns are those
-of :data:`magpie.export._tables.TABLES`. Empty cells are values that are not there.
+UTF-8, comma-separated, quoted and ended by CRLF as RFC 4180 has it, one header line each; the
+columns are those of :data:`magpie.export._tables.TABLES`. Empty cells are values not given.
 
 A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break for a
 formula, whoever wrote it. A text that begins so gets an apostrophe in front, which spreadsheets
@@ -51,7 +51,7 @@ def write(
         for name, columns in TABLES.items():
             place = path / f"{name}.csv"
             stream = stack.enter_context(place.open("w", encoding="utf-8", newline=""))
-            writers[name] = csv.writer(stream, lineterminator="\n")
+            writers[name] = csv.writer(stream, lineterminator="\r\n")
             writers[name].writerow([column for column, kind in columns.items() if kind != "bytes"])
         for document in documents:
             for name, rows in rows_of(document).items():
@@ -171,7 +171,7 @@ def _rows(
             for cells in lines:
                 row = _row(dict(zip(header, cells, strict=False)), columns, escaped)
                 error = row.pop("", None)
-                if error is None and len(cells) != len(header):
+                if len(cells) != len(header):
                     error = FormatError(f"expected {len(header)} cells, came {len(cells)}")
                 if error is not None:
                     spoilt.setdefault(
