@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     # model, extras
     "model-missing": "A model file is absent",
     "model-damaged": "A model file is damaged or of another version",
+    "train-diverged": "A loss is no longer a finite number",
     "extra-missing": "An optional dependency is not installed",
     "internal": "Something failed that magpie did not foresee",
 }

@@ -67,6 +67,17 @@ METHODS: dict[str, Entry] = {
             citation="the text-only baseline of Yu et al., ACL 2020",
             spec="bert_crf.md",
         ),
+        Entry(
+            name="mmner-model",
+            module="magpie.methods.ner.mmner_model",
+            cls="MMNerModel",
+            family="ner",
+            tasks=("ner",),
+            needs=("words", "pixels"),
+            title="MMNerModel: BERT, ViT and a chain",
+            citation="reconstructed from a results table of 2022; no paper, no code",
+            spec="mmner_model.md",
+        ),
     )
 }
 

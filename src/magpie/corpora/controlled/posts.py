@@ -3,8 +3,9 @@
 Posts come in groups of four that share their text to the letter and differ in the picture's kind
 alone, once each. Whoever reads only the text must answer all four alike and is right at most once:
 the best text-only score is a quarter on these posts, exactly, on every split. A set share of posts
-(``told``) carries the answer in the text instead, beside a picture that tells nothing; a method
-has to learn when to look. The same seed gives the same corpus on every machine.
+(``told``) carries the answer in the text instead, beside an irrelevant picture: clutter alone, or
+a glyph that has nothing to do with the post. So a method has to learn when to look. The same seed
+gives the same corpus on every machine.
 """
 
 from __future__ import annotations
@@ -89,16 +90,19 @@ class ControlledConfig:
     size: int = 400
     #: of everything; splits have different seeds of their own
     seed: int = 0
-    #: share of posts that carry their answer in the text, beside a picture that tells nothing
+    #: share of posts that carry their answer in the text, beside an irrelevant picture
     told: float = 0.2
+    #: share of the irrelevant pictures that show a glyph all the same
+    misleading: float = 0.7
     style: SceneStyle = field(default_factory=SceneStyle)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ConfigError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}")
-        if self.size < KINDS or not 0 <= self.told <= 1:
+        if self.size < KINDS or not (0 <= self.told <= 1 and 0 <= self.misleading <= 1):
             raise ConfigError(
-                f"need size >= {KINDS} and 0 <= told <= 1, got {self.size} and {self.told}"
+                f"need size >= {KINDS} and shares from 0 to 1, got size {self.size}, "
+                f"told {self.told}, misleading {self.misleading}"
             )
 
 
@@ -119,14 +123,17 @@ def controlled(split: str, config: ControlledConfig | None = None) -> Iterator[D
     for tells in plan:
         post = _Post(config.task, rng)
         for kind in rng.sample(range(KINDS), KINDS):
-            scene = draw_scene(None if tells else kind, rng, config.style)
+            seen: int | None = kind
+            if tells:
+                seen = rng.randrange(KINDS) if rng.random() < config.misleading else None
+            scene = draw_scene(seen, rng, config.style)
             words, annotations = post.told(kind) if tells else post.shown(kind, scene)
             number += 1
             yield Document(
                 id=f"{split}-{number}",
                 blocks=(Block.from_words(words),),
                 media=(Media(data=scene.png, width=scene.side, height=scene.side),),
-                context=(_caption(None if tells else kind, rng),),
+                context=(_caption(seen, rng),),
                 annotations=annotations,
                 source=Source(corpus="controlled@1", split=split),
             )

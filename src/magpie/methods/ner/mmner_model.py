@@ -1,0 +1,199 @@
+"""MMNerModel: BERT, ViT and a chain; the text asks the picture, the raw text state stays beside.
+
+Reconstructed: a row of a published results table ("bert+crf+ViT", 2022) without code or
+description. What is certain are its three ingredients and its scores; the fusion is a switch
+(mmner_model.md). Unusual: the head sees [X ; F], so a road without the picture always exists, and
+without a picture F is exactly zero.
+
+Shapes: B batch, T pieces, P patches with the summary token first, D text width, V picture width,
+K fusion width, L tags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
+from magpie.errors import ConfigError
+from magpie.features import Assets, Need, Pixels
+from magpie.methods.base import Batch, Example, ParameterGroup
+from magpie.methods.labels import LabelSpace
+from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.schema import Document
+
+__all__ = ["MMNerModel", "MMNerModelConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MMNerModelConfig(TaggingConfig):
+    """Settings of MMNerModel; all of it is reconstructed."""
+
+    tag_order: Literal["umt", "umgf"] = "umgf"
+    reduction: Literal["mean", "sum"] = "sum"
+    #: picture encoder
+    vision: str = "google/vit-base-patch16-224"
+    #: side of its pictures; None takes the encoder's own
+    image_side: int | None = None
+    #: keep the picture encoder as it is, in evaluation mode
+    freeze_vit: bool = True
+    #: how text and patches meet
+    fusion: Literal["cross_attn", "gated", "concat_cls"] = "cross_attn"
+    #: K
+    width: int = 512
+    heads: int = 8
+    #: inner width of the feed-forward part
+    inner: int = 256
+    #: cross-attention layers
+    layers: int = 1
+    fusion_dropout: float = 0.4
+    #: rate of the text encoder; None takes the recipe's
+    text_rate: float | None = None
+    #: rate of the picture encoder where it is not frozen
+    vision_rate: float | None = 1e-5
+
+    def __post_init__(self) -> None:
+        # Named, because dataclass(slots=True) makes a new class that bare super() does not know.
+        TaggingConfig.__post_init__(self)
+        if self.width % self.heads:
+            raise ConfigError(f"heads ({self.heads}) must divide width ({self.width})")
+
+
+class CrossAttention(nn.Module):
+    """The text asks the patches: attention, then a feed-forward part, each with add and norm."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.norm_attention = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, inner)
+        self.outer = nn.Linear(inner, width)
+        self.norm_output = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """x [B, T, K], v [B, P, K] -> [B, T, K]."""
+        asked = self.attention(x, v, v, need_weights=False)[0]
+        a = self.norm_attention(x + self.dropout(asked))
+        return cast(
+            Tensor, self.norm_output(a + self.dropout(self.outer(torch.relu(self.inner(a)))))
+        )
+
+
+class Gated(nn.Module):
+    """What the text finds passes a gate of text and finding."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.gate = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """x [B, T, K], v [B, P, K] -> [B, T, K]."""
+        c = self.attention(x, v, v, need_weights=False)[0]
+        g = torch.sigmoid(self.gate(torch.cat([x, c], -1)))
+        return cast(Tensor, self.norm(x + self.dropout(g * c)))
+
+
+class ConcatSummary(nn.Module):
+    """Every word gets the picture's summary token."""
+
+    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+        """x [B, T, K], v [B, P, K] -> [B, T, K]."""
+        return v[:, :1].expand(-1, x.shape[1], -1)
+
+
+class MMNerModel(Tagging):
+    """Emissions from the text state and what it found in the picture."""
+
+    name: ClassVar[str] = "mmner-model"
+    Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
+    config: MMNerModelConfig
+
+    def __init__(
+        self,
+        config: MMNerModelConfig,
+        labels: LabelSpace,
+        text: TextEncoder,
+        vision: VisionEncoder,
+    ) -> None:
+        super().__init__(config, labels, {"text": text, "vision": vision})
+        if config.freeze_vit:
+            vision.freeze()
+        self.project_text = nn.Linear(text.width, config.width)
+        self.project_image = nn.Linear(vision.width, config.width)
+        self.fusion: nn.ModuleList = nn.ModuleList(self._fusion() for _ in range(config.layers))
+        self.head = nn.Linear(text.width + config.width, len(self.tag_names))
+
+    def _fusion(self) -> nn.Module:
+        c = self.config
+        if c.fusion == "cross_attn":
+            return CrossAttention(c.width, c.heads, c.inner, c.fusion_dropout)
+        if c.fusion == "gated":
+            return Gated(c.width, c.heads, c.fusion_dropout)
+        return ConcatSummary()
+
+    @classmethod
+    def build(cls, config: MMNerModelConfig, labels: LabelSpace) -> Self:
+        vision = load_vision(config.vision, side=config.image_side)
+        return cls(config, labels, load_text(config.text), vision)
+
+    @property
+    def vision(self) -> VisionEncoder:
+        """The picture encoder."""
+        return cast(VisionEncoder, self.backbones["vision"])
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen picture encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.config.freeze_vit:
+            self.vision.eval()
+        return self
+
+    def needs(self) -> frozenset[Need]:
+        return frozenset({self._pixels})
+
+    @property
+    def _pixels(self) -> Pixels:
+        return Pixels(self.vision.pixels)
+
+    def prepare(self, document: Document, assets: Assets) -> Example:
+        example = self.prepare_words(document)
+        asset = assets[self._pixels]
+        side = self.vision.pixels.side
+        pixels = torch.zeros(3, side, side)
+        if asset.present:
+            pixels = torch.from_numpy(asset.arrays["pixels"].copy())
+        example.inputs["pixels"] = pixels
+        example.inputs["has_image"] = torch.tensor(asset.present)
+        return example
+
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        inputs = batch.inputs
+        states = self.text(inputs["input_ids"], inputs["attention_mask"])  # B,T,D
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_vit):
+            patches = self.vision(inputs["pixels"])  # B,P,V
+        x, v = self.project_text(states), self.project_image(patches)  # B,T,K  B,P,K
+        fused = x
+        for layer in self.fusion:
+            fused = layer(fused, v)
+        # Selected, not multiplied: without a picture the road below is exactly the text's own.
+        there = inputs["has_image"][:, None, None]
+        fused = torch.where(there, fused, torch.zeros_like(fused))
+        joined = self.chain_states(torch.cat([states, fused], -1), batch)
+        return {"emissions": self.head(joined)}  # B,T,L
+
+    def groups(self) -> list[ParameterGroup]:
+        encoders = {"text": self.config.text_rate, "vision": self.config.vision_rate}
+        own = {role: tuple(self.backbones[role].parameters()) for role in encoders}
+        taken = {id(p) for parameters in own.values() for p in parameters}
+        rest = tuple(p for p in self.parameters() if id(p) not in taken)
+        return [
+            *(ParameterGroup(name=r, parameters=own[r], rate=encoders[r]) for r in encoders),
+            ParameterGroup(name="fusion", parameters=rest),
+        ]

@@ -1,0 +1,182 @@
+"""The loop: a generator of steps without any input or output of its own.
+
+::
+
+    for step in train(method, examples, settings):
+        log(step)
+
+Printing, saving, scoring and stopping are written by the caller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from magpie.errors import ConfigError, MagpieError
+from magpie.methods.base import Method
+from magpie.training.examples import Examples, epoch_batches
+from magpie.training.optimisers import (
+    OptimiserConfig,
+    clip_gradients,
+    make_optimiser,
+    set_rates,
+)
+
+__all__ = ["DivergedError", "LoopConfig", "Position", "Step", "Trainer"]
+
+
+class DivergedError(MagpieError, RuntimeError):
+    """The loss is no longer a number."""
+
+    default_code = "train-diverged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopConfig:
+    """How long and in what pieces."""
+
+    epochs: int = 10
+    #: documents a forward pass
+    batch: int = 32
+    #: forward passes a step
+    accumulate: int = 1
+    #: numbers inside the network; weights stay float32
+    precision: Literal["float32", "bf16"] = "float32"
+    #: texts of like length share a batch
+    bucket: bool = True
+    seed: int = 0
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a run has come: the next batch to see."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one optimiser step did; ``ends_epoch`` after the last of an epoch."""
+
+    epoch: int
+    step: int
+    loss: float
+    losses: dict[str, float]
+    rate: float
+    ends_epoch: bool
+
+
+class Trainer:
+    """Method, data and optimiser of one run; iterate :meth:`steps`.
+
+    Args:
+        method: trained in place.
+        examples: the training set.
+        config: settings.
+        position: where to go on; the optimiser's state and the random state must have been put
+            back by the caller (:mod:`magpie.training.checkpoint`).
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        examples: Examples,
+        config: LoopConfig,
+        position: Position | None = None,
+    ) -> None:
+        if not len(examples):
+            raise ConfigError("there is nothing to train on", mend="Is the split empty?")
+        self.method = method
+        self.examples = examples
+        self.config = config
+        self.position = position or Position()
+        self.optimiser = make_optimiser(method, config.optimiser)
+        batches = -(-len(examples) // config.batch)
+        self.steps_per_epoch = -(-batches // config.accumulate)
+        self.total_steps = self.steps_per_epoch * config.epochs
+
+    def steps(self) -> Iterator[Step]:
+        """Trains from the position on.
+
+        Raises:
+            DivergedError: a loss is NaN or infinite; the weights are those before the step.
+        """
+        here = self.position
+        while here.epoch < self.config.epochs:
+            batches = epoch_batches(
+                self.examples,
+                self.config.batch,
+                seed=self.config.seed,
+                epoch=here.epoch,
+                bucket=self.config.bucket,
+            )
+            while here.batch < len(batches):
+                group = batches[here.batch : here.batch + self.config.accumulate]
+                loss, losses = self._step(group)
+                here.batch += len(group)
+                here.step += 1
+                last = here.batch >= len(batches)
+                report = Step(
+                    here.epoch,
+                    here.step,
+                    loss,
+                    losses,
+                    self.optimiser.param_groups[0]["lr"],
+                    last,
+                )
+                if last:
+                    here.epoch, here.batch = here.epoch + 1, 0
+                yield report
+                if last:
+                    break
+
+    def _step(self, group: list[list[int]]) -> tuple[float, dict[str, float]]:
+        self.method.train()
+        set_rates(self.optimiser, self.config.optimiser, self.position.step / self.total_steps)
+        total = 0.0
+        terms: dict[str, float] = {}
+        for indices in group:
+            batch = self.examples.batch(indices).to(self.method.device)
+            with self._precision():
+                output = self.method(batch)
+            loss = output.loss / len(group)
+            value = float(loss.detach())
+            if not torch.isfinite(loss.detach()):
+                self.optimiser.zero_grad(set_to_none=True)
+                raise self._diverged(indices, output.losses)
+            loss.backward()
+            total += value
+            for name, term in output.losses.items():
+                terms[name] = terms.get(name, 0.0) + float(term.detach()) / len(group)
+        clip_gradients(self.method.trainable(), self.config.optimiser)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return total, terms
+
+    def _precision(self) -> contextlib.AbstractContextManager[object]:
+        if self.config.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.method.device.type, torch.bfloat16)
+
+    def _diverged(self, indices: list[int], losses: dict[str, torch.Tensor]) -> DivergedError:
+        ids = [self.examples.documents[index].id for index in indices]
+        shown = ", ".join(f"{name} {float(term.detach()):g}" for name, term in losses.items())
+        return DivergedError(
+            f"the loss is not finite: {shown}; documents {', '.join(ids[:8])}"
+            + (f" and {len(ids) - 8} more" if len(ids) > 8 else ""),
+            where=f"epoch {self.position.epoch}, step {self.position.step}",
+            mend="Lower the learning rate or look at those documents; the last checkpoint stands.",
+        )

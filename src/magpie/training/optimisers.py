@@ -1,0 +1,180 @@
+"""Optimisers and learning-rate schedules, those of the published runs included.
+
+``bert-adam`` is the Adam of the 2018 BERT code, on which the published scores depend: no bias
+correction, decoupled weight decay inside the step, and the gradient of each tensor clipped on its
+own (bert_crf.md). ``adamw`` with one global clip is today's form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from magpie.errors import ConfigError
+from magpie.methods.base import Method
+
+__all__ = ["SCHEDULES", "BertAdam", "OptimiserConfig", "make_optimiser", "set_rates"]
+
+#: names of parameters that take no weight decay, as the BERT code lists them
+_UNDECAYED = ("bias", "norm.weight", "layer_norm.weight", "layernorm.weight")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserConfig:
+    """How weights move."""
+
+    #: adamw or bert-adam
+    name: Literal["adamw", "bert-adam"] = "adamw"
+    #: peak learning rate of groups that name none of their own
+    rate: float = 5e-5
+    #: decoupled weight decay; biases and layer norms take none
+    decay: float = 0.01
+    #: share of the steps over which the rate rises
+    warmup: float = 0.1
+    #: linear: to zero at the end; bert: the 2018 form, x = step/total, x/warmup then 1 - x
+    schedule: Literal["linear", "bert", "constant", "cosine"] = "linear"
+    #: largest gradient norm; 0 for none
+    clip: float = 1.0
+    #: clip every tensor on its own, as bert-adam's code did, or all together
+    clip_each: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    #: added to the root of the second moment
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or not 0 <= self.warmup < 1 or self.clip < 0:
+            raise ConfigError(
+                f"need rate > 0, 0 <= warmup < 1 and clip >= 0, got {self.rate}, {self.warmup}, "
+                f"{self.clip}"
+            )
+
+
+def _linear(x: float, warmup: float) -> float:
+    return x / warmup if x < warmup else max(0.0, (1 - x) / (1 - warmup))
+
+
+def _bert(x: float, warmup: float) -> float:
+    """The rate drops by the share of the warm-up at its end: 1 - x, not (1 - x) / (1 - w)."""
+    return x / warmup if x < warmup else max(0.0, 1 - x)
+
+
+def _constant(x: float, warmup: float) -> float:
+    return min(1.0, x / warmup) if warmup else 1.0
+
+
+def _cosine(x: float, warmup: float) -> float:
+    if x < warmup:
+        return x / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (x - warmup) / (1 - warmup))))
+
+
+#: share of the run done (0 to 1), warm-up -> factor on the peak rate
+SCHEDULES: dict[str, Callable[[float, float], float]] = {
+    "linear": _linear,
+    "bert": _bert,
+    "constant": _constant,
+    "cosine": _cosine,
+}
+
+
+class BertAdam(torch.optim.Optimizer):
+    """Adam without bias correction, decay added to the update before the rate is applied."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 5e-5,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        )
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """One update; the rate is whatever stands in the group."""
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if not parameters:
+                continue
+            gradients = [cast(Tensor, p.grad) for p in parameters]
+            first, second = [], []
+            for parameter in parameters:
+                state = self.state[parameter]
+                if not state:
+                    state["first"] = torch.zeros_like(parameter)
+                    state["second"] = torch.zeros_like(parameter)
+                first.append(state["first"])
+                second.append(state["second"])
+            torch._foreach_lerp_(first, gradients, 1 - beta1)
+            torch._foreach_mul_(second, beta2)
+            torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+            root = torch._foreach_sqrt(second)
+            torch._foreach_add_(root, group["eps"])
+            update = torch._foreach_div(first, root)
+            if group["weight_decay"]:
+                torch._foreach_add_(update, parameters, alpha=group["weight_decay"])
+            torch._foreach_add_(parameters, update, alpha=-group["lr"])
+        return loss
+
+
+def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """An optimiser over the method's groups; each keeps its peak rate under ``"peak"``."""
+    names = {id(parameter): name for name, parameter in method.named_parameters()}
+    groups: list[dict[str, Any]] = []
+    for group in method.groups():
+        rate = config.rate if group.rate is None else group.rate
+        decay = config.decay if group.decay is None else group.decay
+        for decayed in (True, False):
+            chosen = [
+                p
+                for p in group.parameters
+                if p.requires_grad and _takes_decay(names[id(p)], p) == decayed
+            ]
+            if chosen:
+                groups.append(
+                    {
+                        "params": chosen,
+                        "lr": rate,
+                        "peak": rate,
+                        "name": group.name,
+                        "weight_decay": decay if decayed else 0.0,
+                    }
+                )
+    betas = (config.beta1, config.beta2)
+    if config.name == "bert-adam":
+        return BertAdam(groups, lr=config.rate, betas=betas, eps=config.eps)
+    return torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.eps)
+
+
+def _takes_decay(name: str, parameter: nn.Parameter) -> bool:
+    # One-dimensional weights are norms whatever a library calls them.
+    return parameter.dim() > 1 and not name.lower().endswith(_UNDECAYED)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, config: OptimiserConfig, share: float) -> None:
+    """Sets every group's rate for a step at which ``share`` of the run is done."""
+    factor = SCHEDULES[config.schedule](share, config.warmup)
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], config: OptimiserConfig) -> None:
+    """Clips as the settings say."""
+    if not config.clip:
+        return
+    if not config.clip_each:
+        nn.utils.clip_grad_norm_(parameters, config.clip)
+        return
+    for parameter in parameters:
+        nn.utils.clip_grad_norm_(parameter, config.clip)
