@@ -24,7 +24,7 @@ Make = Callable[[Raw, str], R]
 def picture_key(name: str) -> str:
     """A picture id: the file name without its ending and without ``IMGID:`` in front."""
     stem, dot, ending = name.removeprefix("IMGID:").rpartition(".")
-    return stem if dot and ending in ("jpg", "png") else name.removeprefix("IMGID:")
+    return stem if stem and dot and ending in ("jpg", "png") else name.removeprefix("IMGID:")
 
 
 def collect(

@@ -108,17 +108,18 @@ def id_and_text_lines(files: Sequence[Found], part: str, report: Report) -> Iter
                 continue
             key = head.text.strip().removeprefix("IMGID:")
             broken = head if head.error is not None else line
-            yield Raw(f"{found.name}:{head.number}", head.number, line.text, key, broken.error)
+            pair = (key, line.text)
+            yield Raw(f"{found.name}:{head.number}", head.number, pair, error=broken.error)
             head = None
         if head is not None:
             error = FormatError("expected a line of text behind the id, the file ends")
             yield Raw(f"{found.name}:{head.number}", head.number, error=head.error or error)
 
     def make(raw: Raw, where: str) -> Text:
-        key = raw.key or ""
+        key, text = raw.value
         if not key or len(key.split()) != 1:
             raise FormatError(f"expected a line with a picture id, came {key[:60]!r}")
-        return _text(key, raw.value, raw.where, report)
+        return _text(key, text, where, report)
 
     return collect(raws(), found.name, make, report)
 

@@ -176,6 +176,8 @@ def _parse(data: bytes, where: str) -> VinvlRegions:
         _refuse_bomb(data, where)
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
+    except FormatError:  # a ValueError as well
+        raise
     # What numpy and zipfile raise for archives that are cut off, damaged, no archive, or pickled.
     except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, AttributeError) as error:
         raise FormatError(
