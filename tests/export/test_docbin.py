@@ -20,7 +20,6 @@ spacy = pytest.importorskip("spacy", reason="spaCy comes with the export extra")
 from spacy.tokens import Doc, DocBin  # noqa: E402
 from spacy.tokens import Span as SpacySpan  # noqa: E402
 
-
 BLANK = spacy.blank("xx")
 
 
@@ -208,6 +207,17 @@ def test_damaged_json_is_one_bad_record(tmp_path: Path, pipeline: Any) -> None:
     assert "cover 8 characters of 18" in problems[1].message
     with pytest.raises(FormatError):
         list(read("spacy", tmp_path / "x.spacy"))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["[]", "7", "{}", '{"id": "x"}', '{"blocks": 3}', '{"blocks": [{"text": "Ada"}]}', "null"],
+)
+def test_other_json_in_the_user_data(stored: str, pipeline: Any) -> None:
+    doc = pipeline.make_doc("Ada")
+    doc.user_data["magpie"] = stored
+    with pytest.raises(FormatError, match=r"is damaged|blocks cover"):
+        docbin.from_doc(doc)
 
 
 def test_spans_across_blocks_are_refused(pipeline: Any) -> None:

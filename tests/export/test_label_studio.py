@@ -504,6 +504,62 @@ def test_scores_out_of_range_are_refused(tmp_path: Path) -> None:
     assert [p.code for p in problems] == ["schema-number", "format-json", "schema-type"]
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+def damaged(value: Any, at: int, by: Any) -> tuple[Any, int]:
+    """The JSON value with the part number ``at``, counted from the outside, replaced."""
+    if at == 0:
+        return by, -1
+    at -= 1
+    if isinstance(value, dict):
+        value = dict(value)
+    elif isinstance(value, list):
+        value = list(value)
+    else:
+        return value, at
+    for key in value if isinstance(value, dict) else range(len(value)):
+        if at >= 0:
+            value[key], at = damaged(value[key], at, by)
+    return value, at
+
+
+OWN = {**to_dict(samples.pictures()), "annotations": None}
+OWN["blocks"] = [{"text": 18}]
+WHOLE = task(
+    span("a", 0, 3, "Ada", "PER"),
+    rectangle("b", 0, 0, 9, 9, score=0.5, item_index=0),
+    {"id": "a", "type": "choices", "from_name": "fine_type", "value": {"choices": ["x"]}},
+    arrow("a", "b"),
+    arrow("b", "a", "of"),
+    text="Ada lives in Turin",
+    images=["a.png"],
+    t="Ada lives in Turin",
+)
+
+
+@given(part=st.integers(0, 120), by=JSON, inner=st.booleans())
+def test_damaged_tasks_never_raise_anything_else(part: int, by: Any, inner: bool) -> None:
+    import tempfile
+
+    whole = json.loads(json.dumps(WHOLE))
+    if inner:
+        whole["data"]["magpie"] = json.dumps(damaged(OWN, part, by)[0])
+    else:
+        whole = damaged(whole, part, by)[0]
+    problems: list[MagpieError] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = theirs(Path(folder), whole, WHOLE)
+        found = list(read("label-studio", path, on_problem=problems.append))
+    assert 1 <= len(found) + len(problems) <= 3
+    assert found  # the good one behind it is always read, unless both have one id
+    assert all(isinstance(problem, MagpieError) for problem in problems)
+
+
 # the configuration, read
 
 

@@ -141,8 +141,8 @@ class Results:
         text = self.texts.get(str(result.get("to_name")))
         if text is None:
             raise _UnusableError(f"no text is named {result.get('to_name')!r}")
-        labels = value.get("labels")
-        if not isinstance(labels, list) or not labels:
+        labels = _names(value.get("labels"))
+        if not labels:
             raise _UnusableError("a span without a label")
         span = text.span(value, self.offsets)
         self._entities[name] = [
@@ -164,7 +164,7 @@ class Results:
         region: dict[str, Any] = {"id": name, "media": medium["id"], **_score(result)}
         box, turned = _box(medium, result, value)
         region["box"] = {key: getattr(box, key) for key in ("x1", "y1", "x2", "y2", "media")}
-        labels = value.get("rectanglelabels") or []
+        labels = _names(value.get("rectanglelabels"))
         if labels:
             region["label"] = labels[0]
         self._regions[name] = region
@@ -177,9 +177,10 @@ class Results:
 
     def _choice(self, result: dict[str, Any]) -> None:
         group = self._entities.get(str(result.get("id")))
-        choices = (result.get("value") or {}).get("choices")
+        value = result.get("value")
+        choices = _names(value.get("choices")) if isinstance(value, dict) else []
         control = result.get("from_name")
-        if group is None or not isinstance(choices, list) or not choices:
+        if group is None or not choices:
             raise _UnusableError("a choice that belongs to no span")
         if control == CONTROLS["fine_type"]:
             group[0]["fine_type"] = choices[0]
@@ -202,7 +203,7 @@ class Results:
         for name in (head, tail):
             if name not in self._entities and name not in self._regions:
                 raise _UnusableError(f"an arrow to {name!r}, which is not there")
-        labels = [label for label in result.get("labels") or [] if label]
+        labels = _names(result.get("labels"))
         ends = [(head, tail)]
         if result.get("direction") == "bi" and labels:
             ends.append((tail, head))
@@ -231,6 +232,15 @@ def _step(result: dict[str, Any]) -> int:
     return kinds.get(str(result.get("type")), 3)
 
 
+def _names(labels: Any) -> list[str]:
+    """The labels, choices or types of a result; none where the key is not there."""
+    if labels is None:
+        return []
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise _UnusableError(f"expected a list of names, found {labels!r:.60}")
+    return [name for name in labels if name]
+
+
 def _score(result: dict[str, Any]) -> dict[str, float]:
     score = result.get("score")
     return {} if score is None else {"score": score}
@@ -251,7 +261,7 @@ def _box(medium: dict[str, Any], result: dict[str, Any], value: dict[str, Any]) 
     try:
         x, y, wide, high = (float(value[key]) for key in ("x", "y", "width", "height"))
         angle = math.radians(float(value.get("rotation") or 0))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _UnusableError("x, y, width and height must be numbers") from error
     x, y, wide, high = x * width / 100, y * height / 100, wide * width / 100, high * height / 100
     x1, y1, x2, y2 = x, y, x + wide, y + high

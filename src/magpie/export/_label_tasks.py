@@ -16,7 +16,10 @@ from magpie.export._label_config import Objects, read_config
 from magpie.export._label_results import Results, TextPlaces
 from magpie.schema import Document, from_dict
 
-__all__ = ["read"]
+__all__ = ["DAMAGED", "read"]
+
+#: what values of wrong types and missing keys lead to; each ends as one unreadable record
+DAMAGED = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 _PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -58,6 +61,10 @@ def read(
             document = _document(raw.value, objects, f"{file.stem}-{number}", offsets)
         except MagpieError as error:
             problem(error if raw.error is not None else error.at(raw.where))
+            continue
+        except DAMAGED as error:
+            message = f"the task is not built as it should be: {type(error).__name__}: {error}"
+            problem(FormatError(message, where=raw.where))
             continue
         yield document
 

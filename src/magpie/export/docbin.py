@@ -290,9 +290,21 @@ def from_doc(doc: Doc, *, id: str = "d0") -> Document:
     """
     stored = doc.user_data.get(USER_DATA)
     if not isinstance(stored, str):
-        value: dict[str, Any] = {"id": id, "blocks": [{"text": len(doc.text)}]}
-    else:
-        value = parse_json(stored, where=USER_DATA)
+        return _restored({"id": id, "blocks": [{"text": len(doc.text)}]}, doc)
+    value = parse_json(stored, where=USER_DATA)
+    try:
+        return _restored(value, doc)
+    except MagpieError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise FormatError(
+            f"user_data['magpie'] is damaged: {type(error).__name__}: {error}",
+            mend="Remove it; then text and entities are read without the rest.",
+        ) from error
+
+
+def _restored(value: dict[str, Any], doc: Doc) -> Document:
+    """The document of the stored JSON, with what the doc's spans say."""
     cutter = _take_texts(value, doc.text)
     parts = value.get("annotations") or {}
     known = {entity["id"]: entity for entity in parts.get("entities", ())}
