@@ -103,6 +103,11 @@ def test_the_messages(tmp_path: Path) -> None:
     assert set(report.losses) == {"ids"}
 
 
+def test_types_in_one_text(tmp_path: Path) -> None:
+    (line,), _ = lines(tmp_path, samples.plain(), types="PER, =x", style="openai")
+    assert line["messages"][0]["content"].endswith('\nTypes: ["PER","=x"]')
+
+
 def test_a_published_wording_never_changes() -> None:
     """Change a template? Give it a new version: models were trained on this one."""
     import hashlib

@@ -67,7 +67,7 @@ def write(
     template: str = "extract@1",
     style: Style = "parts",
     boxes: BoxUnit = "pixels",
-    types: Sequence[str] = (),
+    types: str | Sequence[str] = (),
     embed: bool = False,
     root: Path | None = None,
 ) -> None:
@@ -80,7 +80,7 @@ def write(
             content that is only text as a plain string.
         boxes: what coordinates count; ``pixels`` are exact, ``thousandths`` are rounded to whole
             ones and a loss for it.
-        types: the types that the question names.
+        types: the types that the question names; in one text they are parted by commas.
         embed: put pictures into the file, as data addresses; without it only those held as bytes.
         root: where relative picture paths start.
 
@@ -96,7 +96,8 @@ def write(
             raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     system = f"{TEMPLATES[template]}\n{_UNITS[boxes]}"
     if types:
-        system += f"\nTypes: {dump_json(list(types))}"
+        names = types.split(",") if isinstance(types, str) else types
+        system += f"\nTypes: {dump_json([name.strip() for name in names])}"
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         for document in documents:
             pictures = list(_pictures(document, embed, root, report))
