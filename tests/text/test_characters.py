@@ -50,6 +50,14 @@ def test_the_ends_of_a_text_are_never_inside() -> None:
     assert not inside_character("", 0)
 
 
+def test_a_row_of_flags_is_counted_from_its_start_up_to_a_bound() -> None:
+    flags = "🇵🇹" * 64
+    assert [inside_character(flags, place) for place in range(8)] == [False, True] * 4
+    assert inside_character(flags, 127)
+    assert inside_character("x" + flags, 2)
+    assert not inside_character("🇵🇹" * 200, 301)  # beyond the bound nothing is counted
+
+
 def test_word_edges() -> None:
     assert edges("Ann's 2nd") == [0, 3, 4, 5, 6, 9]
     assert edges("#Porto_24!") == [0, 1, 9, 10]

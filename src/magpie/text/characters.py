@@ -64,7 +64,7 @@ def is_unspaced(character: str) -> bool:
 def inside_character(text: str, position: int) -> bool:
     """Whether a cut before ``text[position]`` would part what a reader sees as one character.
 
-    O(1), but for flags: O(length of the run of regional indicators before it).
+    O(1): of a row of flags at most 64 are counted back, and beyond them none is kept whole.
 
     Example:
         >>> [place for place in range(6) if not inside_character("e\u0301👍🏽!", place)]
@@ -80,8 +80,8 @@ def inside_character(text: str, position: int) -> bool:
     if before == _ZWJ:
         return after >= "\u2190" and not after.isalnum()  # joined pictographs, not joined letters
     if _is_indicator(after) and _is_indicator(before):
-        first = position - 1
-        while first > 0 and _is_indicator(text[first - 1]):
+        first, limit = position - 1, max(0, position - 128)
+        while first > limit and _is_indicator(text[first - 1]):
             first -= 1
         return (position - first) % 2 == 1
     return False

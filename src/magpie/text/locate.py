@@ -162,6 +162,7 @@ class Locator:
         self.text = text
         self.boundaries = boundaries
         self.max_distance = max_distance
+        self._exact_places: dict[str, list[Hit]] = {}  # generators say the same again and again
 
     @cached_property
     def folded(self) -> Folded:
@@ -266,7 +267,9 @@ class Locator:
         string = string.strip()
         if not string:
             return
-        yield Status.EXACT, list(self._exact(string))
+        if string not in self._exact_places:
+            self._exact_places[string] = list(self._exact(string))
+        yield Status.EXACT, self._exact_places[string]
         wanted = fold(string).text
         bare = wanted.strip(_WRAPPING)
         yield (
