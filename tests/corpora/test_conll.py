@@ -98,3 +98,19 @@ def test_tally_counts_as_cards_do(tmp_path: Path) -> None:
         arguments=0,
         links=0,
     )
+
+
+def test_bilou_reads_as_bioes(tmp_path: Path, notes: Notes) -> None:
+    path = write(tmp_path, BIOES.replace("E-PER", "L-PER").replace("S-LOC", "U-LOC"))
+    assert entities(path) == [("Ada Byron", "PER"), ("Turin", "LOC")]
+    list(load("conll", "dev", path, on_problem=notes))
+    assert notes == []
+    path = write(tmp_path, "Ada U-PER\nByron L-PER\nof O\nTurin B-LOC\nand L-LOC\n")
+    (document,) = load("conll", "dev", path, on_problem=notes)
+    found = [(document.text_of(e), e.type, is_orphan(e)) for e in document.entities]
+    assert found == [("Ada", "PER", False), ("Byron", "PER", True), ("Turin and", "LOC", False)]
+
+
+def test_a_hash_with_a_bilou_tag_is_a_word(tmp_path: Path) -> None:
+    path = write(tmp_path, "#Turin U-LOC\nx O\n")
+    assert entities(path) == [("#Turin", "LOC")]

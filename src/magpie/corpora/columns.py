@@ -20,7 +20,7 @@ __all__ = ["Layout", "Record", "iter_records"]
 #: Most rows one record may have: a file without blank lines is no list of posts.
 MAX_ROWS = 100_000
 
-_TAG = re.compile(r"(?:O|[BIES]-\S+)\Z")
+_TAG = re.compile(r"(?:O|[BIESLU]-\S+)\Z")
 
 
 @dataclass(frozen=True, slots=True)

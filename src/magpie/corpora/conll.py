@@ -1,7 +1,8 @@
 """Any column file: CoNLL-2003 and -2002, WNUT, MultiCoNER and one's own, in any tag scheme.
 
 Sentences are parted by blank lines; ``-DOCSTART-`` rows and comment lines are passed over. The
-file is read twice: once to see whether its tags are IOB1, BIO or BIOES, once for the documents.
+file is read twice: once to see whether its tags are IOB1, BIO, BIOES or BILOU, once for the
+documents.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from magpie.schema import Document
 from magpie.text.tags import Scheme, convert_tags, detect_scheme
 
 __all__ = ["Conll"]
+
+#: how BILOU writes the ends that BIOES calls E- and S-
+_BIOES = {"L-": "E-", "U-": "S-"}
 
 _SUFFIXES = (".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv")
 
@@ -59,6 +63,8 @@ class Conll(ColumnCorpus):
         _column(record, options.word_column)
         if self.scheme == "IOB1":
             tags = convert_tags(tags, "BIO")
+        elif self.scheme == "BILOU":
+            tags = [_BIOES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags]
         return mark_up(
             record,
             name=name,
@@ -66,7 +72,7 @@ class Conll(ColumnCorpus):
             report=report,
             tags=tags,
             word_column=options.word_column,
-            prefixes="BIES" if self.scheme == "BIOES" else "BI",
+            prefixes="BIES" if self.scheme in ("BIOES", "BILOU") else "BI",
         )
 
 
@@ -92,4 +98,4 @@ def _scheme(found: Found, layout: Layout, options: ReadOptions) -> Scheme:
 
 
 def _well_formed(tag: str) -> bool:
-    return tag == "O" or (tag[:1] in ("B", "I", "E", "S") and tag[1:2] == "-" and len(tag) > 2)
+    return tag == "O" or (tag[:1] in "BIESLU" and tag[1:2] == "-" and len(tag) > 2)

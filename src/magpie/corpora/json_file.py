@@ -65,7 +65,10 @@ def load_json(found: Found, *, max_chars: int = MAX_JSON_CHARS, drop: Collection
         ) from error
     except (RecursionError, ValueError) as error:  # nested too deeply, or an endless number
         raise FormatError(
-            f"not valid JSON: {error}", code="format-json", where=found.name
+            f"not valid JSON: {error}",
+            code="format-json",
+            where=found.name,
+            mend="Is the file of another corpus?",
         ) from error
 
 

@@ -151,49 +151,55 @@ def check_sources(
         names: of side sources.
         root: the folder of all corpora, as for :func:`magpie.corpora.load`.
         examples: how many anomalies of each kind are held; None for all.
-        workers: processes that read; sources of the same corpora share one.
+        workers: processes that read.
 
     Raises:
         NotFoundError: no such source or root. A missing file is part of the report instead.
     """
     place = resolve_root(root)
-    jobs = [_Job(group, place, examples) for group in _groups([source(name) for name in names])]
-    done = map_jobs(_check, jobs, workers=workers, size=lambda job: len(job.names))
-    reports = {report.corpus: report for group in done for report in group}
-    return [reports[name] for name in names]
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    names: tuple[str, ...]
-    root: Path
-    examples: int | None
-
-
-def _groups(sources: Sequence[SideSource]) -> list[tuple[str, ...]]:
-    """Names of sources that speak of the same corpora: their documents are read once for all."""
-    groups: dict[frozenset[str], list[str]] = {}
-    for side in sources:
-        groups.setdefault(frozenset(side.uses), []).append(side.name)
-    return [tuple(group) for group in groups.values()]
-
-
-def _check(job: _Job) -> list[CheckReport]:
-    place, examples = job.root, job.examples
-    sources = [source(name) for name in job.names]
-    covered = _coverage(sources, place, examples)
+    sources = [source(name) for name in names]
+    families = sorted({ref.partition("@")[0] for side in sources for ref in side.uses})
+    jobs = [
+        *(_Job(tuple(names), place, examples, corpus=family) for family in families),
+        *(_Job((name,), place, examples) for name in names),
+    ]
+    done = map_jobs(_check, jobs, workers=workers, size=lambda job: job.corpus is not None)
+    covered: dict[str, list[SplitReport]] = {name: [] for name in names}
+    for found in done[: len(families)]:
+        for name, splits in found.items():
+            covered[name] += splits
+    parts = {name: splits for found in done[len(families) :] for name, splits in found.items()}
     return [
         CheckReport(
             side.name,
             str(place),
             tuple(_file(file, place) for file in side.files()),
-            (
-                *(_part(side, name, part, place, examples) for name, part in side.parts.items()),
-                *covered[side.name],
-            ),
+            (*parts[side.name], *covered[side.name]),
         )
         for side in sources
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """The parts of the sources, or what they have on the documents of all versions of a corpus."""
+
+    names: tuple[str, ...]
+    root: Path
+    examples: int | None
+    corpus: str | None = None
+
+
+def _check(job: _Job) -> dict[str, list[SplitReport]]:
+    sources = [source(name) for name in job.names]
+    if job.corpus is not None:
+        return _coverage(sources, job.root, job.examples, job.corpus)
+    return {
+        side.name: [
+            _part(side, name, part, job.root, job.examples) for name, part in side.parts.items()
+        ]
+        for side in sources
+    }
 
 
 def _file(file: DataFile, root: Path) -> FileReport:
@@ -219,13 +225,13 @@ def _part(side: SideSource, name: str, part: Part, root: Path, examples: int | N
 
 
 def _coverage(
-    sources: Sequence[SideSource], root: Path, examples: int | None
+    sources: Sequence[SideSource], root: Path, examples: int | None, corpus: str
 ) -> dict[str, list[SplitReport]]:
-    """Source -> a report for each split it speaks of; each split is read once for all sources."""
+    """Source -> a report for each split of the corpus it speaks of; each split is read once."""
     wanted: dict[tuple[str, str], list[SideSource]] = {}
     for side in sources:
         for ref, splits in side.uses.items():
-            for split in splits:
+            for split in splits if ref.partition("@")[0] == corpus else ():
                 wanted.setdefault((ref, split), []).append(side)
     found: dict[str, list[SplitReport]] = {side.name: [] for side in sources}
     # Several splits ask for the same parts, which are as large as the corpora.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from magpie._io import Line
@@ -179,6 +180,10 @@ def tagged_by_picture(files: Sequence[Found], part: str, report: Report) -> Iter
     watch.close()
 
 
+#: what no document may hold: NUL and lone surrogates
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def _lines(found: Found) -> Iterator[Raw]:
     for line in iter_found_lines(found):
         if line.error is not None or line.text.strip():
@@ -196,7 +201,7 @@ def _text(key: str, text: str, where: str, report: Report) -> Text:
         FormatError: the text holds what no document may hold.
     """
     stripped = text.strip()
-    if "\0" in stripped or any("\ud800" <= mark <= "\udfff" for mark in stripped):
+    if _UNWRITABLE.search(stripped):
         raise FormatError("the text holds a NUL character or a lone surrogate", code="schema-text")
     if not stripped:
         report(Anomaly("text-empty", "an empty text", where, key))
