@@ -77,5 +77,5 @@ def load(
     if context:
         from magpie.corpora.side.context import with_context
 
-        documents = with_context(documents, context, reader.card, own, where, report)
+        documents = with_context(documents, context, reader.card, own, where, on_problem)
     return documents

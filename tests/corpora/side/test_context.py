@@ -29,6 +29,16 @@ def test_captions_and_knowledge_are_joined(root: Path, notes: Any) -> None:
     assert missing.where == "twitter2015/test.txt:6"
 
 
+def test_files_that_the_table_does_not_know_are_named(
+    root: Path, notes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(load("twitter2015", "test", root, context=("pgim",), on_problem=notes))
+    unknown = [a for a in notes if a.kind == "unknown-digest" and "pgim" in a.message]
+    assert [anomaly.where for anomaly in unknown] == ["knowledge/pgim/2015.zip!test.txt"]
+    list(load("twitter2015", "test", root, context=("blip2",)))
+    assert "BLIP2_15.txt of blip2 is not the file" in caplog.text
+
+
 def test_the_order_is_the_one_asked_for(root: Path) -> None:
     (rain, _) = load("twitter2015", "test", root, context=("pgim", "blip2"))
     assert [text.source for text in rain.context] == ["pgim", "blip2"]

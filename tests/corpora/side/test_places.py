@@ -22,7 +22,7 @@ def test_fractions_of_the_specification() -> None:
 
 
 @given(
-    st.tuples(*[st.floats(0.0, 0.9), st.floats(0.0, 0.9), st.floats(0.01, 0.1)] * 1),
+    st.tuples(st.floats(0.0, 0.9), st.floats(0.0, 0.9), st.floats(0.01, 0.1)),
     st.floats(0.01, 0.1),
     st.tuples(st.integers(20, 4000), st.integers(20, 4000)),
 )

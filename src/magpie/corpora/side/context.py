@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from magpie.corpora.anomaly import Anomaly, Report
+from magpie.corpora.anomaly import Anomaly, Report, ignore
 from magpie.corpora.dataset_card import Card, DataFile
+from magpie.corpora.digests import cached_digest
 from magpie.corpora.pictures import PICTURE, picture_name
 from magpie.corpora.side.card import SideSource
 from magpie.corpora.side.rows import Row, Text
@@ -26,6 +28,9 @@ __all__ = [
     "read_part",
     "with_context",
 ]
+
+
+_LOG = logging.getLogger("magpie.corpora")
 
 
 def find_side(file: DataFile, root: Path) -> Found:
@@ -155,22 +160,49 @@ def with_context(
     card: Card,
     split: str,
     root: Path,
-    report: Report,
+    on_problem: Report | None,
 ) -> Iterator[Document]:
     """Adds the texts of side sources to documents of one split, in the order of ``names``.
 
-    A document without a text is reported (``side-missing``) and goes on. The texts are read at
-    the call and held in memory, the documents stream.
+    A document without a text is reported (``side-missing``) and goes on; so are files that the
+    table does not know (``unknown-digest``). The texts are read at the call and held in memory, the
+    documents stream.
+
+    Args:
+        documents: of one split, as :func:`magpie.corpora.load` gives them.
+        names: of the sources.
+        card, split, root: what is read.
+        on_problem: is called with each oddity; without it, unknown files are warned of in the
+            log and the first record that cannot be read raises.
 
     Raises:
         NotFoundError, ConfigError: as :func:`context_sources`, or a file is not there.
         FormatError: a file of another format.
     """
-    shelves = [
-        Shelf(side, side.parts_of(card.ref, split), root, report)
-        for side in context_sources(names, card, split)
-    ]
+    report = ignore if on_problem is None else on_problem
+    shelves = []
+    for side in context_sources(names, card, split):
+        parts = side.parts_of(card.ref, split)
+        _warn_of_unknown(side, parts, root, on_problem)
+        shelves.append(Shelf(side, parts, root, report))
     return _joined(documents, shelves, report)
+
+
+def _warn_of_unknown(
+    side: SideSource, parts: Sequence[str], root: Path, on_problem: Report | None
+) -> None:
+    for file in dict.fromkeys(file for part in parts for file in side.parts[part].files):
+        digest = cached_digest(find_side(file, root))
+        if digest == file.sha256:
+            continue
+        message = (
+            f"{file.label} of {side.name} is not the file that its card knows (digest "
+            f"{digest[:12]}); results with it are not comparable with others"
+        )
+        if on_problem is not None:
+            on_problem(Anomaly("unknown-digest", message, file.label))
+        else:
+            _LOG.warning("%s", message)
 
 
 def _joined(

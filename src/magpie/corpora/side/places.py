@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from magpie.corpora.anomaly import Anomaly, Report
 from magpie.corpora.pictures import PICTURE
@@ -102,7 +103,7 @@ def _crops(files: Sequence[Found], pattern: re.Pattern[str], report: Report) -> 
             raise FormatError(f"a crop without area: {row}")
         box = box_from_fractions(row).clipped(*RELEASE_SIZE)
         regions = () if box is None else (Region.of_box(box),)
-        key = match[1] if match[1].isdigit() is False else str(int(match[1]))
+        key = str(int(match[1])) if pattern is _GROUNDED else match[1]
         gathered.setdefault(key, []).extend((int(match[2]), region) for region in regions)
         places.setdefault(key, where)
         return Places(key=raw.key or "", where=where, regions=regions)
@@ -110,12 +111,8 @@ def _crops(files: Sequence[Found], pattern: re.Pattern[str], report: Report) -> 
     for _ in read_json(found, make, report):
         pass
     for key, numbered in gathered.items():
-        regions = tuple(region for _, region in sorted(numbered, key=_first))
+        regions = tuple(region for _, region in sorted(numbered, key=itemgetter(0)))
         yield Places(key=key, where=places[key], regions=regions)
-
-
-def _first(item: tuple[int, Region]) -> int:
-    return item[0]
 
 
 def generated_boxes(files: Sequence[Found], part: str, report: Report) -> Iterator[Places]:
