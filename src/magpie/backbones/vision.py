@@ -72,6 +72,15 @@ class VisionEncoder(Backbone):
         states = cast(Tensor, self.transformer(pixel_values=pixels).last_hidden_state)
         return states.flatten(2).transpose(1, 2) if self.convolutional else states
 
+    def stages(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """What each stage or layer returns, the first one first.
+
+        [B, 3, side, side] -> of a ResNet four maps [B, C, rows, columns] (strides 4 to 32); of ViT
+        and CLIP the states [B, P, D] behind every layer, before any last norm.
+        """
+        found = self.transformer(pixel_values=pixels, output_hidden_states=True).hidden_states
+        return tuple(found[1:])
+
     def describe(self) -> dict[str, Any]:
         return {"config": self.transformer.config.to_dict(), "pixels": asdict(self.pixels)}
 
@@ -95,6 +104,8 @@ class VisionEncoder(Backbone):
 def load_vision(name: str, *, side: int | None = None) -> VisionEncoder:
     """A picture encoder by short name, hub name, folder, or ``tiny-resnet|vit|clip``.
 
+    A file ``.pth`` or ``.safetensors`` is taken as a ResNet with torchvision's names.
+
     Args:
         name: see above.
         side: of the pictures, where it differs from the encoder's own.
@@ -106,6 +117,10 @@ def load_vision(name: str, *, side: int | None = None) -> VisionEncoder:
         from magpie.backbones.tiny import tiny_vision
 
         return tiny_vision(name, side=side)
+    if name.endswith((".pth", ".safetensors")) and Path(name).is_file():
+        from magpie.backbones.torchvision_names import load_torchvision_file
+
+        return load_torchvision_file(Path(name), side=side or 224)
     place = ALIASES.get(name, name)
     config = load_local(place, AutoConfig.from_pretrained)
     if config.model_type in ("clip", "clip_vision_model"):
