@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from magpie.errors import ConfigError
 from magpie.metrics.counts import Counts, Mean, Value
 
-__all__ = ["f1_interval", "interval"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["f1_interval", "interval", "table_of"]
+
+
+def table_of(documents: Sequence[Value]) -> npt.NDArray[np.float64]:
+    """Numerator and denominator of the score, which both add up: one row a document."""
+    import numpy as np
+
+    rows = [
+        (v.total, v.n) if isinstance(v, Mean) else (2 * v.correct, v.gold + v.predicted)
+        for v in documents
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 2)
 
 
 def interval(
@@ -33,14 +49,7 @@ def interval(
         raise ConfigError(f"need samples >= 1 and 0 < level < 1, got {samples} and {level}")
     if not documents:
         return (0.0, 0.0)
-    # Numerator and denominator of the score, which both add up.
-    table = np.array(
-        [
-            (v.total, v.n) if isinstance(v, Mean) else (2 * v.correct, v.gold + v.predicted)
-            for v in documents
-        ],
-        dtype=np.float64,
-    )
+    table = table_of(documents)
     rng = np.random.default_rng(seed)
     size = len(documents)
     scores = np.empty(samples)

@@ -170,3 +170,10 @@ def check_comparable(first: Report, second: Report) -> None:
                 f"the two results differ in {name}: {one!r} and {other!r}",
                 mend="Score both under one protocol on the same documents.",
             )
+    for one, other in zip(first.document_ids, second.document_ids, strict=False):
+        if one != other:
+            raise ComparisonError(
+                f"the two results differ in their documents, first: {one!r} and {other!r}",
+                code="compare-alignment",
+                mend="Score both on the same gold file, in one order.",
+            )
