@@ -193,3 +193,22 @@ def test_intervals_by_type(files: tuple[Path, Path]) -> None:
     # ORG stands in one document and is right there: every draw gives the same.
     assert body["per_type"]["ORG"]["f1_interval_95"] == [1.0, 1.0]
     assert body["per_type"]["LOC"]["f1_interval_95"] == [0.0, 0.0]
+
+
+def test_column_files_that_carry_ids_of_posts(tmp_path: Path) -> None:
+    gold, predicted = tmp_path / "gold.txt", tmp_path / "predicted.txt"
+    gold.write_text(
+        "IMGID:7\nMet\tO\nAda\tI-PER\n\nIMGID:9\nPorto\tB-LOC\nso\tO\nIMGID:7\nRio\tB-LOC\n",
+        encoding="utf-8",
+    )
+    predicted.write_text(gold.read_text("utf-8").replace("Rio\tB-LOC", "Rio\tO"), encoding="utf-8")
+    # An I- that nothing opens is an entity for one protocol only; every protocol reads the files.
+    for name, count in (("ner-span-strict@1", 2), ("ner-span-conll@1", 3), ("ner-umt@1", 3)):
+        body = json.loads(run(gold, predicted, "--protocol", name, "--json").stdout)
+        assert body["documents"] == 3
+        micro = body["micro"]
+        assert (micro["gold"], micro["predicted"], micro["correct"]) == (
+            count,
+            count - 1,
+            count - 1,
+        )

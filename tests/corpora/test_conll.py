@@ -114,3 +114,35 @@ def test_bilou_reads_as_bioes(tmp_path: Path, notes: Notes) -> None:
 def test_a_hash_with_a_bilou_tag_is_a_word(tmp_path: Path) -> None:
     path = write(tmp_path, "#Turin U-LOC\nx O\n")
     assert entities(path) == [("#Turin", "LOC")]
+
+
+OPENED = (
+    "\nIMGID:7\n#Ada\tB-PER\nByron\tI-PER\n\nIMGID:9\nTurin\tB-LOC\n\nIMGID:7\nMilan\tB-LOC\n#\tO\n"
+)
+
+
+def test_sentences_opened_by_ids_of_posts(tmp_path: Path, notes: Notes) -> None:
+    path = write(tmp_path, OPENED, "dev.txt")
+    assert entities(path) == [("#Ada Byron", "PER"), ("Turin", "LOC"), ("Milan", "LOC")]
+    documents = list(load("conll", "dev", path, on_problem=notes))
+    assert [d.id for d in documents] == ["7", "9", "7#2"]
+    # A lone "#" is a word there, not a comment.
+    assert documents[2].text == "Milan #"
+    assert [d.media[0].id for d in documents] == ["m0"] * 3
+    assert notes.kinds == ["duplicate-id"]
+
+
+def test_an_id_within_a_file_of_blank_lines_is_a_row(tmp_path: Path, notes: Notes) -> None:
+    path = write(tmp_path, "a\tB-X\n\nIMGID:7\nb\tO\n")
+    documents = list(load("conll", "dev", path, on_problem=notes))
+    assert [d.text for d in documents] == ["a"]
+    assert notes.kinds == ["unreadable"]
+
+
+def test_a_record_cut_off_behind_its_id_is_lost_alone(tmp_path: Path, notes: Notes) -> None:
+    path = write(tmp_path, OPENED + "IMGID:11\n")
+    assert len(list(load("conll", "dev", path, on_problem=notes))) == 3
+    assert notes.kinds == ["duplicate-id", "unreadable"]
+    with pytest.raises(FormatError, match="a record without words") as caught:
+        list(load("conll", "dev", path))
+    assert caught.value.where.endswith("dev.conll:12")

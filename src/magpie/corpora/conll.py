@@ -1,8 +1,9 @@
 """Any column file: CoNLL-2003 and -2002, WNUT, MultiCoNER and one's own, in any tag scheme.
 
-Sentences are parted by blank lines; ``-DOCSTART-`` rows and comment lines are passed over. The
-file is read twice: once to see whether its tags are IOB1, BIO, BIOES or BILOU, once for the
-documents.
+Sentences are parted by blank lines; ``-DOCSTART-`` rows and comment lines are passed over. A file
+that starts with a line ``IMGID:123`` has its sentences opened by such lines instead, each with the
+id of its post and picture, as the multimodal corpora write them. The file is read twice: once to
+see whether its tags are IOB1, BIO, BIOES or BILOU, once for the documents.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ __all__ = ["Conll"]
 #: how BILOU writes the ends that BIOES calls E- and S-
 _BIOES = {"L-": "E-", "U-": "S-"}
 
+_BLANK_LINES = Layout(columns=None, comments=True)
+_OPENED = Layout(columns=None, opener="IMGID:")
+
 _SUFFIXES = (".txt", ".conll", ".bio", ".iob", ".iob2", ".tsv")
 
 
 class Conll(ColumnCorpus):
     """Give the file itself as root, or a folder with ``train.txt``, ``dev.conll`` and so on."""
 
-    layout = Layout(columns=None, comments=True)
     suffixes = _SUFFIXES
     card = Card(
         name="conll",
@@ -44,8 +47,9 @@ class Conll(ColumnCorpus):
         citation="Tjong Kim Sang and De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003",
     )
 
-    def __init__(self, scheme: Scheme = "BIO") -> None:
+    def __init__(self, scheme: Scheme = "BIO", layout: Layout = _BLANK_LINES) -> None:
         self.scheme = scheme
+        self.layout = layout
 
     def read(
         self, split: str, root: Path, options: ReadOptions, report: Report
@@ -53,7 +57,8 @@ class Conll(ColumnCorpus):
         if options.types == "coarse":
             raise ConfigError(f"{self.card.ref} has no map to the coarse types")
         found = self.locate(split, root)
-        reader = Conll(_scheme(found, self.layout, options))
+        layout = _layout(found)
+        reader = Conll(_scheme(found, layout, options), layout)
         pictures = Pictures((), root, options.images)
         return reader._stream(found, split, root, options, pictures, report)
 
@@ -84,6 +89,12 @@ def _column(record: Record, index: int) -> list[str]:
             mend="Columns count from 0, negative ones from the right.",
         )
     return [row[index] for row in record.rows]
+
+
+def _layout(found: Found) -> Layout:
+    """What parts the sentences of a file, told by its first line that is not blank."""
+    first = next((line.text for line in iter_found_lines(found) if line.text.strip()), "")
+    return _OPENED if first.startswith(_OPENED.opener or "\n") else _BLANK_LINES
 
 
 def _scheme(found: Found, layout: Layout, options: ReadOptions) -> Scheme:

@@ -144,7 +144,7 @@ class Corpus(ABC):
 class ColumnCorpus(Corpus):
     """A corpus of column files; ``layout`` and the columns are what subclasses differ in."""
 
-    layout: ClassVar[Layout] = Layout()
+    layout: Layout = Layout()
 
     def read(
         self, split: str, root: Path, options: ReadOptions, report: Report
