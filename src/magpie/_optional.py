@@ -18,6 +18,7 @@ EXTRAS: dict[str, str] = {
     "safetensors": "train",
     "onnx": "train",
     "onnxscript": "train",
+    "yaml": "train",
     "bm25s": "retrieval",
     "faiss": "retrieval",
     "httpx2": "llm",
