@@ -99,6 +99,9 @@ def _print_matrix(matrix: OverlapMatrix, limit: int) -> None:
             shown.add_row(name, *map(str, row))
         console.print(shown)
     pairs = matrix.pairs()
+    if not pairs:
+        console.print(Text("no two splits share a document"))
+        return
     listed = table("A", "B", "of A in B", "of B in A")
     for a, b, in_b, in_a in pairs[:limit]:
         listed.add_row(a, b, f"{in_b} of {totals[a]}", f"{in_a} of {totals[b]}")
