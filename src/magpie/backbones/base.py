@@ -7,11 +7,13 @@ hub.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import torch
 from torch import nn
 
 from magpie._io import atomic_write, dump_json, parse_json
@@ -38,6 +40,7 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self.model = model
         self.name = name
+        self._frozen = False
 
     @property
     @abstractmethod
@@ -60,10 +63,28 @@ class Backbone(nn.Module, ABC):
         atomic_write(folder / CONFIG_FILE, dump_json(body, indent=1))
 
     def freeze(self) -> Self:
-        """Takes no gradient from here on, and stays in evaluation mode."""
+        """Takes no gradient from here on, and stays in evaluation mode: no dropout, and batch
+        norms keep their statistics, whatever mode the method around it is in."""
         for parameter in self.parameters():
             parameter.requires_grad_(False)
-        return self
+        self._frozen = True
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module, but a frozen one stays in evaluation mode."""
+        return super().train(mode and not self._frozen)
+
+    def weights_digest(self) -> str:
+        """SHA-256 over names, types, shapes and values of all weights, hexadecimal.
+
+        Reads every weight once: about half a second for ResNet-152.
+        """
+        digest = hashlib.sha256(type(self.model).__name__.encode())
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            flat = value.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def from_folder(folder: Path) -> Backbone:

@@ -62,8 +62,9 @@ class Grid(Need):
 class Crops(Need):
     """Cut-outs of a picture: ``pixels`` float32 [count, 3, side, side] and ``there`` bool [count].
 
-    ``source`` names where the boxes come from: a region source of :mod:`magpie.features`, or
-    ``"whole"`` for the picture itself repeated. Missing cut-outs are zeros.
+    ``source`` is ``"whole"`` (the picture itself, repeated), ``"media"`` (the document's further
+    pictures, where a corpus ships its cut-outs as files), or the name of a source of boxes that
+    the supplier was given. Missing cut-outs are zeros, at the end.
     """
 
     source: str = "proposals"
@@ -74,7 +75,8 @@ class Crops(Need):
 @dataclass(frozen=True, slots=True)
 class RegionFeatures(Need):
     """Regions with feature vectors: ``boxes`` float32 [n, 4] in pixels, ``features`` [n, width],
-    ``scores`` [n], ``size`` [2] (width, height of the picture); n is at most ``count``."""
+    ``scores`` [n], ``size`` [2] (width, height of the picture); n is at most ``count``, the best
+    score first."""
 
     source: str = "vinvl"
     count: int = 36

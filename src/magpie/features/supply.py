@@ -1,35 +1,42 @@
-"""From needs to assets: what can be had from a document itself.
-
-Needs that cost a network (:class:`Grid`) or a published file (:class:`RegionFeatures`) have
-suppliers of their own; :class:`Supplier` asks the one that knows a need.
-"""
+"""From needs to assets: for each kind of need a source, and one cache for all of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from magpie.errors import ConfigError, MagpieError
-from magpie.features.needs import Asset, Assets, Need, Pixels, Texts
+from magpie.errors import ConfigError, ModelError
+from magpie.features.boxes import Boxes
+from magpie.features.grid import GridSource
+from magpie.features.needs import Asset, Assets, Need, Texts
+from magpie.features.pixels import CropSource, PixelSource
+from magpie.features.regions import RegionSource
+from magpie.features.source import Arrays, Ask, Pictures, Source
 from magpie.schema import Document
-from magpie.vision import load_image, network_input
 
 if TYPE_CHECKING:
+    from magpie.features.store import Store
     from magpie.vision import ImageLimits
 
-__all__ = ["Supplier", "first_picture", "pixels_of", "texts_of"]
+__all__ = ["Supplier", "texts_of"]
 
+#: supplies a need without any cache
 Supply = Callable[[Document, Need], Asset]
 
 
 class Supplier:
-    """Supplies needs document by document.
+    """Supplies needs document by document, or many at a time.
 
     Args:
         root: folder that relative picture paths start from.
         limits: bytes and pixels one picture may cost.
-        suppliers: further sources by kind of need.
+        store: where results are kept; without one they are computed each time.
+        boxes: sources of boxes for :class:`~magpie.features.Crops`, by name.
+        regions: folders of published region features, by name.
+        device: that frozen backbones run on.
+        sources: further or other sources by kind of need.
+        suppliers: plain functions by kind of need; their results are not kept.
     """
 
     def __init__(
@@ -37,21 +44,40 @@ class Supplier:
         *,
         root: str | os.PathLike[str] | None = None,
         limits: ImageLimits | None = None,
-        suppliers: dict[type[Need], Supply] | None = None,
+        store: Store | None = None,
+        boxes: Mapping[str, Boxes] | None = None,
+        regions: Mapping[str, str | os.PathLike[str]] | None = None,
+        device: str = "cpu",
+        sources: Sequence[Source] = (),
+        suppliers: Mapping[type[Need], Supply] | None = None,
     ) -> None:
-        self._known: dict[type[Need], Supply] = {
-            Pixels: lambda document, need: pixels_of(document, need, root=root, limits=limits),
-            Texts: texts_of,
-            **(suppliers or {}),
-        }
+        pictures = Pictures(root, limits)
+        own = [
+            PixelSource(pictures),
+            CropSource(pictures, boxes),
+            GridSource(pictures, device=device),
+            RegionSource(regions),
+        ]
+        self.store = store
+        self._sources: dict[type[Need], Source] = {s.kind: s for s in (*own, *sources)}
+        self._plain: dict[type[Need], Supply] = {Texts: texts_of, **(suppliers or {})}
 
     def __call__(self, document: Document, needs: Iterable[Need]) -> Assets:
         """Every need of one document; what cannot be had is an absent asset with its reason.
 
         Raises:
-            ConfigError: nobody supplies a need of this kind.
+            ConfigError: nobody supplies a need of this kind, or under the name it gives.
+            ModelError: a backbone is not on this machine.
         """
-        return {need: self._one(document, need) for need in needs}
+        return self.many([document], needs)[0]
+
+    def many(self, documents: Sequence[Document], needs: Iterable[Need]) -> list[Assets]:
+        """As :meth:`__call__` for several documents at once, which frozen backbones like better."""
+        found: list[dict[Need, Asset]] = [{} for _ in documents]
+        for need in needs:
+            for row, asset in zip(found, self._supply(documents, need), strict=True):
+                row[need] = asset
+        return list(found)
 
     def stream(
         self, documents: Iterable[Document], needs: Iterable[Need]
@@ -61,39 +87,127 @@ class Supplier:
         for document in documents:
             yield document, self(document, wanted)
 
-    def _one(self, document: Document, need: Need) -> Asset:
-        supply = self._known.get(type(need))
-        if supply is None:
+    def source(self, need: Need) -> Source | None:
+        """Who computes a need; None where it is read off the document itself.
+
+        Raises:
+            ConfigError: nobody supplies a need of this kind.
+        """
+        if type(need) in self._plain:
+            return None
+        found = self._sources.get(type(need))
+        if found is None:
             raise ConfigError(
                 f"nobody supplies {type(need).__name__}: {need.describe()}",
-                mend="Build it with `magpie features build`, or pass a supplier.",
+                mend="Pass a source or a supplier for it.",
             )
-        return supply(document, need)
+        return found
+
+    def fingerprints(self, needs: Iterable[Need]) -> dict[str, dict[str, Any]]:
+        """What decides the features, by digest of the need: kept in checkpoints."""
+        found = {}
+        for need in needs:
+            if (source := self.source(need)) is not None:
+                found[need.digest] = {**source.fingerprint(need), "need": need.describe()}
+        return found
+
+    def check(self, expected: Mapping[str, Mapping[str, Any]], needs: Iterable[Need]) -> None:
+        """Refuses features that are not those a checkpoint was trained on.
+
+        Args:
+            expected: what :meth:`fingerprints` said when it was trained.
+            needs: of the method.
+
+        Raises:
+            ModelError: a backbone under the same name has other weights, or a source another
+                version.
+        """
+        for digest, now in self.fingerprints(needs).items():
+            then = expected.get(digest)
+            if then is None or dict(then) == now:
+                continue
+            differing = sorted(k for k in {*then, *now} if then.get(k) != now.get(k))
+            raise ModelError(
+                f"features of another {' and '.join(differing)}: trained on "
+                f"{_short(then, differing)}, here is {_short(now, differing)}",
+                code="model-damaged",
+                where=str(now["need"].get("backbone", now["need"]["kind"])),
+                mend="Use the very backbone the checkpoint was trained with, or train anew.",
+            )
+
+    def _supply(self, documents: Sequence[Document], need: Need) -> list[Asset]:
+        source = self.source(need)
+        if source is None:
+            return [self._plain[type(need)](document, need) for document in documents]
+        asks = [source.ask(document, need) for document in documents]
+        if self.store is None:
+            made = iter(compute(source, [a for a in asks if isinstance(a, Ask)], need))
+            return [
+                a if isinstance(a, Asset) else _finished(source, next(made), need) for a in asks
+            ]
+        kept = Kept(self.store, source, need)
+        results = kept.arrays(asks)
+        return [_finished(source, result, need) for result in results]
 
 
-def first_picture(document: Document) -> str | None:
-    """Id of the first picture that is there."""
-    return next((m.id for m in document.media if m.kind == "image" and m.present), None)
+class Kept:
+    """One need through a store: what is there is read, the rest computed once and kept.
+
+    Args:
+        store: of the results.
+        source: that computes them.
+        need: what is asked for.
+    """
+
+    def __init__(self, store: Store, source: Source, need: Need) -> None:
+        self.store = store
+        self.source = source
+        self.need = need
+
+    def arrays(self, asks: Sequence[Ask | Asset]) -> list[Arrays | Asset]:
+        """The kept arrays of each ask, in order; absent assets pass through."""
+        keys = [None if isinstance(ask, Asset) else self.source.key(ask, self.need) for ask in asks]
+        found: dict[str, Arrays | Asset] = {}
+        lacking: dict[str, tuple[Ask, dict[str, Any]]] = {}
+        for ask, key in zip(asks, keys, strict=True):
+            if key is None or key[0] in found or key[0] in lacking:
+                continue
+            arrays = self.store.get(key[0])
+            if arrays is None:
+                lacking[key[0]] = (cast(Ask, ask), key[1])
+            else:
+                found[key[0]] = arrays
+        found |= self.fill(lacking)
+        return [
+            cast(Asset, ask) if key is None else found[key[0]]
+            for ask, key in zip(asks, keys, strict=True)
+        ]
+
+    def fill(self, lacking: Mapping[str, tuple[Ask, dict[str, Any]]]) -> dict[str, Arrays | Asset]:
+        """Computes and keeps what is lacking, by key."""
+        made = compute(self.source, [ask for ask, _ in lacking.values()], self.need)
+        found: dict[str, Arrays | Asset] = {}
+        for (key, (_, made_of)), arrays in zip(lacking.items(), made, strict=True):
+            if not isinstance(arrays, Asset):
+                self.store.put(key, arrays, made_of)
+            found[key] = arrays
+        return found
 
 
-def pixels_of(
-    document: Document,
-    need: Need,
-    *,
-    root: str | os.PathLike[str] | None = None,
-    limits: ImageLimits | None = None,
-) -> Asset:
-    """The first picture as a network reads it; absent when there is none or it cannot be read."""
-    spec = cast(Pixels, need).spec
-    identifier = first_picture(document)
-    if identifier is None:
-        reasons = [medium.missing for medium in document.media if medium.missing]
-        return Asset.absent(reasons[0] if reasons else "the document has no picture")
-    try:
-        image = load_image(document.medium(identifier), root=root, limits=limits)
-    except MagpieError as error:
-        return Asset.absent(str(error))
-    return Asset({"pixels": network_input(image, spec)[0]})
+def compute(source: Source, asks: Sequence[Ask], need: Need) -> list[Arrays | Asset]:
+    """In portions of the source's liking."""
+    made: list[Arrays | Asset] = []
+    for begin in range(0, len(asks), source.batch):
+        made += source.compute(asks[begin : begin + source.batch], need)
+    return made
+
+
+def _finished(source: Source, made: Arrays | Asset, need: Need) -> Asset:
+    return made if isinstance(made, Asset) else source.finish(made, need)
+
+
+def _short(value: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(f"{key} {str(value.get(key))[:16]}" for key in keys)
 
 
 def texts_of(document: Document, need: Need) -> Asset:

@@ -11,7 +11,7 @@ from magpie.vision.load import (
     load_image,
     read_picture,
 )
-from magpie.vision.pixels import PixelSpec, network_input
+from magpie.vision.pixels import PixelSpec, network_input, network_square, normalise
 from magpie.vision.resize import BoxMap, resize_within
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "PixelSpec",
     "load_image",
     "network_input",
+    "network_square",
+    "normalise",
     "read_picture",
     "resize_within",
 ]

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from magpie.vision.load import LoadedImage
 
-__all__ = ["CLIP", "HALF", "IMAGENET", "Normalisation", "PixelSpec", "network_input"]
+__all__ = [
+    "CLIP",
+    "HALF",
+    "IMAGENET",
+    "Normalisation",
+    "PixelSpec",
+    "network_input",
+    "network_square",
+    "normalise",
+]
 
 Colour = tuple[float, float, float]
 
@@ -58,10 +67,20 @@ class PixelSpec:
 
 
 def network_input(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.float32], BoxMap]:
-    """Scales, cuts and normalises.
+    """Scales, cuts and normalises: :func:`network_square`, then :func:`normalise`.
 
     Returns:
         float32 [3, side, side], and the map between its boxes and the original's.
+    """
+    square, boxes = network_square(image, spec)
+    return normalise(square, spec), boxes
+
+
+def network_square(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.uint8], BoxMap]:
+    """Scales and cuts; a quarter of the bytes of what a network reads.
+
+    Returns:
+        uint8 [side, side, 3], and the map between its boxes and the original's.
     """
     import numpy as np
     from PIL import Image
@@ -75,10 +94,17 @@ def network_input(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.f
         size = (max(side, round(columns * factor)), max(side, round(rows * factor)))
         left, top = (size[0] - side) // 2, (size[1] - side) // 2
     scaled = Image.fromarray(image.pixels).resize(size, Image.Resampling.BILINEAR)
-    square = np.asarray(scaled.crop((left, top, left + side, top + side)), np.float32) / 255.0
-    mean = np.array(spec.normalisation.mean, np.float32)
-    std = np.array(spec.normalisation.std, np.float32)
     boxes = BoxMap(
         size[0] / image.width, size[1] / image.height, image.width, image.height, -left, -top
     )
-    return np.ascontiguousarray(((square - mean) / std).transpose(2, 0, 1)), boxes
+    return np.asarray(scaled.crop((left, top, left + side, top + side)), np.uint8), boxes
+
+
+def normalise(squares: npt.NDArray[np.uint8], spec: PixelSpec) -> npt.NDArray[np.float32]:
+    """uint8 [..., side, side, 3] -> float32 [..., 3, side, side] with the spec's colours."""
+    import numpy as np
+
+    mean = np.array(spec.normalisation.mean, np.float32)
+    std = np.array(spec.normalisation.std, np.float32)
+    values = (squares.astype(np.float32) / 255.0 - mean) / std
+    return np.ascontiguousarray(np.moveaxis(values, -1, -3))
