@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from magpie.errors import FormatError, MagpieError, NotFoundError
 __all__ = [
     "MAX_LINE_BYTES",
     "Line",
+    "atomic_folder",
     "atomic_stream",
     "atomic_write",
     "dump_json",
@@ -26,6 +28,8 @@ __all__ = [
     "iter_text_lines",
     "last_complete_byte",
     "parse_json",
+    "previous_folder",
+    "restore_folder",
     "text_digest",
 ]
 
@@ -62,6 +66,60 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Writes a whole file as :func:`atomic_stream` does."""
     with atomic_stream(path) as stream:
         stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def previous_folder(path: str | os.PathLike[str]) -> Path:
+    """Where :func:`atomic_folder` keeps the old content for the moment of the exchange."""
+    target = Path(path)
+    return target.with_name(f".{target.name}.previous")
+
+
+def restore_folder(path: str | os.PathLike[str]) -> None:
+    """Puts the old content back if a kill hit the very moment of the exchange."""
+    target, previous = Path(path), previous_folder(path)
+    if not target.exists() and previous.exists():
+        os.rename(previous, target)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives an empty folder that takes the place of ``path`` when the block ends without an error.
+
+    Everything is on the disk before the exchange. Where writing fails, the old content stays; a
+    kill between the two renames leaves it to :func:`restore_folder`.
+    """
+    target, previous = Path(path), previous_folder(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    restore_folder(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o777 & ~umask)
+        for place in (*temporary.rglob("*"), temporary):
+            _sync(place)
+        if target.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            os.rename(target, previous)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            restore_folder(target)
+            raise
+        _sync(target.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,10 @@ from magpie.backbones import Backbone
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.labels import LabelSpace
-from magpie.schema import Annotations, Document
+from magpie.schema import Annotations, Document, Entity, Relation
 
 __all__ = [
+    "HIDDEN_TYPE",
     "Batch",
     "Example",
     "Method",
@@ -36,6 +37,10 @@ __all__ = [
     "Task",
     "without_gold",
 ]
+
+
+#: stands where the type of something given is not given
+HIDDEN_TYPE = "unknown"
 
 
 class Task(StrEnum):
@@ -121,9 +126,31 @@ class ParameterGroup:
     decay: float | None = None
 
 
-def without_gold(document: Document) -> Document:
-    """The document as ``prepare`` may see it."""
-    return document if document.annotations is None else document.with_annotations(None)
+def without_gold(document: Document, given: Collection[str] = frozenset()) -> Document:
+    """The document as ``prepare`` may see it.
+
+    Args:
+        document: with or without annotations.
+        given: what the task hands to a method beside text and pictures (:attr:`Method.given`).
+    """
+    gold = document.annotations
+    if gold is None:
+        return document
+    if "entities" not in given:
+        return document.with_annotations(None)
+    entities = tuple(
+        Entity(id=e.id, span=e.span, type=e.type if "types" in given else HIDDEN_TYPE)
+        for e in gold.entities
+    )
+    relations: tuple[Relation, ...] = ()
+    if "pairs" in given:
+        known = {entity.id for entity in entities}
+        relations = tuple(
+            Relation(id=r.id, head=r.head, tail=r.tail, type=HIDDEN_TYPE)
+            for r in gold.relations
+            if r.head in known and r.tail in known
+        )
+    return document.with_annotations(Annotations(entities=entities, relations=relations))
 
 
 class Method(nn.Module, ABC):
@@ -138,6 +165,9 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     tasks: ClassVar[frozenset[Task]]
     Config: ClassVar[type[MethodConfig]]
+    #: what its task hands it beside text and pictures: ``entities`` (spans), their ``types``,
+    #: ``pairs`` (the ends of relations, without their types)
+    given: ClassVar[frozenset[str]] = frozenset()
     #: fill value of each padded input and target; what is not named here is padded with zeros
     padding: ClassVar[Mapping[str, float]] = {}
 
@@ -158,13 +188,33 @@ class Method(nn.Module, ABC):
             ModelError: a backbone is not on this machine.
         """
 
+    @classmethod
+    def assemble(cls, config: Any, labels: LabelSpace, backbones: Mapping[str, Backbone]) -> Self:
+        """Puts the method together from parts that are loaded already, as a checkpoint has them.
+
+        By default ``backbones`` are handed to the constructor under their roles.
+        """
+        return cls(config, labels, **cast(Any, backbones))
+
+    def begin(self, stage: str) -> None:
+        """Told before a stage of training begins; does nothing unless a method has stages."""
+
+    @property
+    def room(self) -> int | None:
+        """Longest input in pieces that is read whole; None where a text of any length is."""
+        return None
+
+    def piece_counts(self, document: Document) -> list[tuple[str, int, int, int]]:
+        """(block, start, end, pieces) of every word; asked for where :attr:`room` is a number."""
+        raise NotImplementedError(f"{self.name} states a room, but not how words fill it")
+
     @abstractmethod
     def needs(self) -> frozenset[Need]:
         """What must be supplied with every document."""
 
     @abstractmethod
     def prepare(self, document: Document, assets: Assets) -> Example:
-        """Input only; ``document`` has no annotations."""
+        """Input only; ``document`` has no annotations but those that are :attr:`given`."""
 
     @abstractmethod
     def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
@@ -218,7 +268,7 @@ class Method(nn.Module, ABC):
         self.eval()
         try:
             examples = [
-                self.prepare(without_gold(document), supplied)
+                self.prepare(without_gold(document, self.given), supplied)
                 for document, supplied in zip(documents, assets, strict=True)
             ]
             batch = self.collate(examples).to(self.device)

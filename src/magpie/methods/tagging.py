@@ -26,6 +26,9 @@ from magpie.text.words import split_words
 
 __all__ = ["Pieces", "Tagging", "TaggingConfig", "cut_words", "document_words"]
 
+#: more pieces than any text has
+_UNCUT = 1 << 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggingConfig(MethodConfig):
@@ -142,10 +145,24 @@ class Tagging(Method):
         """The text encoder."""
         return cast(TextEncoder, self.backbones["text"])
 
+    @property
+    def room(self) -> int:
+        """Pieces with the special ones, as ``prepare`` cuts them."""
+        return min(self.config.max_length, self.text.max_positions)
+
+    def piece_counts(self, document: Document) -> list[tuple[str, int, int, int]]:
+        """As :func:`cut_words` counts them, without a limit."""
+        pieces = cut_words(document, self.text, _UNCUT)
+        starts = [place for place in pieces.first if place >= 0]
+        following = iter([*starts[1:], len(pieces.ids) - 1])
+        return [
+            (block, start, end, 0 if place < 0 else next(following) - place)
+            for (block, start, end), place in zip(pieces.words, pieces.first, strict=True)
+        ]
+
     def prepare_words(self, document: Document) -> Example:
         """``input_ids``, ``attention_mask`` [T], ``first`` [W] of the document's words."""
-        limit = min(self.config.max_length, self.text.max_positions)
-        pieces = cut_words(document, self.text, limit)
+        pieces = cut_words(document, self.text, self.room)
         return Example(
             document,
             {

@@ -126,16 +126,15 @@ def _value(kind: Any, value: Any, place: Place, path: Path) -> Any:
 def _union(arguments: tuple[Any, ...], value: Any, place: Place, path: Path) -> Any:
     if value is None and type(None) in arguments:
         return None
-    problem: MagpieError | None = None
+    problems: list[MagpieError] = []
     for argument in arguments:
         if argument is type(None):
             continue
         try:
             return _value(argument, value, place, path)
         except ConfigError as error:
-            problem = problem or error
-    assert problem is not None
-    raise problem
+            problems.append(error)
+    raise problems[0]
 
 
 def _tuple(arguments: tuple[Any, ...], value: Any, place: Place, path: Path) -> tuple[Any, ...]:

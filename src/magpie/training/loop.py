@@ -5,7 +5,9 @@
     for step in train(method, examples, settings):
         log(step)
 
-Printing, saving, scoring and stopping are written by the caller.
+Printing, saving, scoring and stopping are written by the caller. In several processes
+(``accelerate launch``) every batch is ``processes`` times as large and shared among them: two
+processes with a batch of 16 see the very batches that one with 32 sees.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from typing import Literal
 import torch
 
 from magpie.errors import ConfigError, MagpieError
-from magpie.methods.base import Method
+from magpie.methods.base import Method, Output
+from magpie.training.distributed import Processes, checkpoint_gradients
 from magpie.training.examples import Examples, epoch_batches
 from magpie.training.optimisers import (
     OptimiserConfig,
@@ -49,6 +52,8 @@ class LoopConfig:
     precision: Literal["float32", "bf16"] = "float32"
     #: texts of like length share a batch
     bucket: bool = True
+    #: compute inner states of the encoders twice instead of keeping them: slower, less memory
+    checkpointing: bool = False
     seed: int = 0
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
 
@@ -88,6 +93,7 @@ class Trainer:
         config: settings.
         position: where to go on; the optimiser's state and the random state must have been put
             back by the caller (:mod:`magpie.training.checkpoint`).
+        processes: among which the work is shared; asked of accelerate if None.
     """
 
     def __init__(
@@ -96,6 +102,8 @@ class Trainer:
         examples: Examples,
         config: LoopConfig,
         position: Position | None = None,
+        *,
+        processes: Processes | None = None,
     ) -> None:
         if not len(examples):
             raise ConfigError("there is nothing to train on", mend="Is the split empty?")
@@ -103,10 +111,20 @@ class Trainer:
         self.examples = examples
         self.config = config
         self.position = position or Position()
+        self.processes = processes or Processes()
+        if config.checkpointing:
+            checkpoint_gradients(method)
+        method.to(self.processes.device)
         self.optimiser = make_optimiser(method, config.optimiser)
-        batches = -(-len(examples) // config.batch)
+        self._network = self.processes.wrap(method)
+        batches = -(-len(examples) // self._together)
         self.steps_per_epoch = -(-batches // config.accumulate)
         self.total_steps = self.steps_per_epoch * config.epochs
+
+    @property
+    def _together(self) -> int:
+        """Documents that all processes take in one forward pass."""
+        return self.config.batch * self.processes.count
 
     def steps(self) -> Iterator[Step]:
         """Trains from the position on.
@@ -118,7 +136,7 @@ class Trainer:
         while here.epoch < self.config.epochs:
             batches = epoch_batches(
                 self.examples,
-                self.config.batch,
+                self._together,
                 seed=self.config.seed,
                 epoch=here.epoch,
                 bucket=self.config.bucket,
@@ -146,30 +164,40 @@ class Trainer:
     def _step(self, group: list[list[int]]) -> tuple[float, dict[str, float]]:
         self.method.train()
         set_rates(self.optimiser, self.config.optimiser, self.position.step / self.total_steps)
-        total = 0.0
-        terms: dict[str, float] = {}
-        for indices in group:
+        total = torch.zeros((), device=self.method.device)
+        terms: dict[str, torch.Tensor] = {}
+        for number, whole in enumerate(group, 1):
+            indices, weight = self.processes.share(whole)
+            scale = weight / len(group)
             batch = self.examples.batch(indices).to(self.method.device)
-            with self._precision():
-                output = self.method(batch)
-            loss = output.loss / len(group)
-            value = float(loss.detach())
-            if not torch.isfinite(loss.detach()):
-                self.optimiser.zero_grad(set_to_none=True)
-                raise self._diverged(indices, output.losses)
-            loss.backward()
-            total += value
+            with self.processes.alone(self._network, last=number == len(group)):
+                with self._precision():
+                    output: Output = self._network(batch)
+                loss = output.loss * scale
+                self._check(loss, whole, output.losses)
+                self.processes.backward(loss)
+            total = total + loss.detach()
             for name, term in output.losses.items():
-                terms[name] = terms.get(name, 0.0) + float(term.detach()) / len(group)
+                part = term.detach().float() * scale
+                terms[name] = terms[name] + part if name in terms else part
+        means = self.processes.mean(torch.stack([total, *terms.values()])).tolist()
         clip_gradients(self.method.trainable(), self.config.optimiser)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        return total, terms
+        return means[0], dict(zip(terms, means[1:], strict=True))
 
     def _precision(self) -> contextlib.AbstractContextManager[object]:
         if self.config.precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.method.device.type, torch.bfloat16)
+
+    def _check(
+        self, loss: torch.Tensor, indices: list[int], losses: dict[str, torch.Tensor]
+    ) -> None:
+        # All processes stop together: none is left waiting for the gradients of another.
+        if not bool(torch.isfinite(self.processes.mean(loss.detach()))):
+            self.optimiser.zero_grad(set_to_none=True)
+            raise self._diverged(indices, losses)
 
     def _diverged(self, indices: list[int], losses: dict[str, torch.Tensor]) -> DivergedError:
         ids = [self.examples.documents[index].id for index in indices]

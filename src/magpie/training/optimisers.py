@@ -7,8 +7,9 @@ own (bert_crf.md). ``adamw`` with one global clip is today's form.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from magpie.errors import ConfigError
 from magpie.methods.base import Method
 
-__all__ = ["SCHEDULES", "BertAdam", "OptimiserConfig", "make_optimiser", "set_rates"]
+__all__ = ["SCHEDULES", "BertAdam", "OptimiserConfig", "make_optimiser", "moving", "set_rates"]
 
 #: names of parameters that take no weight decay, as the BERT code lists them
 _UNDECAYED = ("bias", "norm.weight", "layer_norm.weight", "layernorm.weight")
@@ -155,6 +156,30 @@ def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optim
     if config.name == "bert-adam":
         return BertAdam(groups, lr=config.rate, betas=betas, eps=config.eps)
     return torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.eps)
+
+
+@contextlib.contextmanager
+def moving(method: Method, groups: Sequence[str]) -> Iterator[None]:
+    """Inside the block only these parameter groups take gradients; all that did, if empty.
+
+    Raises:
+        ConfigError: no group has such a name.
+    """
+    named = {group.name: group.parameters for group in method.groups()}
+    if strange := sorted(set(groups) - set(named)):
+        raise ConfigError(
+            f"{method.name} has no parameter group {', '.join(strange)}",
+            mend=f"Its groups are: {', '.join(sorted(named))}.",
+        )
+    chosen = {id(parameter) for name in groups for parameter in named[name]}
+    still = [p for p in method.trainable() if groups and id(p) not in chosen]
+    for parameter in still:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
 
 
 def _takes_decay(name: str, parameter: nn.Parameter) -> bool:

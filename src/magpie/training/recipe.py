@@ -29,11 +29,11 @@ from magpie._io import dump_json, parse_json, text_digest
 from magpie.errors import ConfigError, FormatError, MagpieError
 from magpie.methods.base import MethodConfig
 from magpie.methods.registry import entry, method_class
+from magpie.methods.typed import Place, build
 from magpie.metrics import DEFAULTS, protocol
 from magpie.training.library import recipe_path
 from magpie.training.loop import LoopConfig
 from magpie.training.optimisers import OptimiserConfig
-from magpie.training.typed import Place, build
 
 __all__ = [
     "DataConfig",
