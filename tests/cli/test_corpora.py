@@ -82,6 +82,21 @@ def test_check_prints_counts_and_a_summary(root: Path) -> None:
     assert line.split("│")[-2].strip() == "6"  # over all splits
 
 
+def test_check_takes_side_sources_too(root: Path) -> None:
+    folder = root / "captions" / "twitter_blip2"
+    folder.mkdir(parents=True)
+    (folder / "BLIP2_15.txt").write_text("11.jpg :clouds above a town\n", encoding="utf-8")
+    args = ("check", "blip2", "twitter2015", "--root", root, "--workers", 1)
+    value = json.loads(run(*args, "--json", code=1))  # the other caption file is not there
+    names = [report["corpus"] for report in value["reports"]]
+    assert names == ["twitter2015@umt", "blip2"]
+    splits = {split["split"]: split for split in value["reports"][1]["splits"]}
+    assert splits["twitter2015@umt:test"]["anomalies"] == {"side-missing": 1}
+    text = run(*args, code=1)
+    assert "side-missing: 1" in text
+    assert "blip2:" in text
+
+
 def test_check_shows_as_many_examples_as_asked_for(root: Path) -> None:
     posts = "".join(f"IMGID:{n}\nTurin\tI-LOC\n\n" for n in range(15))
     (root / "twitter2015" / "test.txt").write_text(posts, encoding="utf-8")

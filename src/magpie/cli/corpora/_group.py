@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from magpie.cli._common import stderr, stdout
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from magpie.corpora.gathering import Gathering
 
 __all__ = [
@@ -51,8 +53,8 @@ Html = Annotated[
 ]
 
 
-def table(*headings: str) -> Any:
-    """An empty table; numbers stand to the right in all columns but the first."""
+def table(*headings: str) -> Table:
+    """An empty table."""
     from rich.table import Table
 
     made = Table()

@@ -11,12 +11,17 @@ from magpie.cli._common import EXIT_FAILED, JsonFlag, command, print_json, stdou
 from magpie.cli.corpora._group import Images, Root, corpora, table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from magpie.corpora import CheckReport, SplitReport
 
 __all__ = ["check"]
 
 #: type by type only where a corpus has at most so many; --full prints all
 _MOST = 12
+
+#: splits of which a table of all counts is printed; --full prints any
+_WIDE = 6
 
 _EXAMPLES = 10
 
@@ -107,8 +112,6 @@ def _limit(examples: str | None) -> int | None:
 def _print_report(report: CheckReport, *, most: int | None, known: bool) -> None:
     from rich.text import Text
 
-    from magpie.corpora.count_rows import count_rows
-
     console = stdout()
     style, verdict = ("green", "as its card says") if report.clean else ("yellow", "differs")
     console.print(Text(f"{report.corpus}: ", style="bold") + Text(verdict, style=style))
@@ -120,7 +123,20 @@ def _print_report(report: CheckReport, *, most: int | None, known: bool) -> None
     if right:
         console.print(Text(f"  {right} of {len(report.files)} files have the card's digest"))
     splits = report.splits
-    several = len(splits) > 1
+    # A side source's "splits" are its parts and those of corpora: too many, and not to be added.
+    if most is None or len(splits) <= _WIDE:
+        console.print(_counts(report, most))
+    for split in splits:
+        for line in _notes(split, known=known):
+            console.print(Text(f"  {split.split}: {line}"))
+
+
+def _counts(report: CheckReport, most: int | None) -> Table:
+    """What was found, count by count, and what was expected where that differs."""
+    from magpie.corpora.count_rows import count_rows
+
+    splits = report.splits
+    several = len(splits) > 1 and not any(":" in split.split for split in splits)
     shown = table("count", *(split.split for split in splits), *(("all",) if several else ()))
     expected = {row.name: row for row in count_rows([split.expected for split in splits])}
     for row in count_rows([split.found for split in splits], most=most):
@@ -134,10 +150,7 @@ def _print_report(report: CheckReport, *, most: int | None, known: bool) -> None
         if several:
             cells.append("" if row.total is None else str(row.total))
         shown.add_row(row.name, *cells)
-    console.print(shown)
-    for split in splits:
-        for line in _notes(split, known=known):
-            console.print(Text(f"  {split.split}: {line}"))
+    return shown
 
 
 def _notes(split: SplitReport, *, known: bool) -> Iterator[str]:
@@ -162,10 +175,10 @@ def _print_summary(reports: list[CheckReport], absent: list[str]) -> None:
     from rich.text import Text
 
     # Lean, so that it fits a terminal of 80 columns.
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown.add_column("split", no_wrap=True)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    shown.add_column("split", overflow="fold")
     for heading in ("expected", "found", "unread-\nable", "mis-\nmatching", "beyond\nthe card"):
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right", no_wrap=True)
     shown.add_column("pictures", justify="right", no_wrap=True)
     for report in reports:
         for split in report.splits:
