@@ -41,6 +41,7 @@ from magpie.cli import doctor as _doctor  # noqa: E402, F401
 from magpie.cli import export as _export  # noqa: E402, F401
 from magpie.cli import extract as _extract  # noqa: E402, F401
 from magpie.cli import import_ as _import  # noqa: E402, F401
+from magpie.cli import probe as _probe  # noqa: E402, F401
 from magpie.cli import score as _score  # noqa: E402, F401
 
 

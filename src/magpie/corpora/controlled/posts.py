@@ -67,10 +67,10 @@ _CLOSINGS = ("!", ".", "today", "again", "so good", "one more")
 _VERBS = {"ner": "{a}", "pair": "{a} and {b}", "event": "{a} moves"}
 #: what the text says of a told post
 _TOLD = {
-    "PER": "{a} , a man",
-    "LOC": "{a} , a city",
-    "ORG": "{a} , a team",
-    "OTHER": "{a} , a game",
+    "PER": "{a} the man",
+    "LOC": "{a} the city",
+    "ORG": "{a} the team",
+    "OTHER": "{a} the game",
 }
 _CAPTIONS = ("a {c} {s} on the picture", "one {s} , {c} , near small things", "we see a {s}")
 _NOTHING = ("small things , no more", "a picture of small things", "not very much here")
@@ -91,7 +91,7 @@ class ControlledConfig:
     #: of everything; splits have different seeds of their own
     seed: int = 0
     #: share of posts that carry their answer in the text, beside an irrelevant picture
-    told: float = 0.2
+    told: float = 0.25
     #: share of the irrelevant pictures that show a glyph all the same
     misleading: float = 0.7
     style: SceneStyle = field(default_factory=SceneStyle)
