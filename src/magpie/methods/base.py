@@ -272,9 +272,19 @@ class Method(nn.Module, ABC):
                 for document, supplied in zip(documents, assets, strict=True)
             ]
             batch = self.collate(examples).to(self.device)
-            return self.decode(self(batch), batch)
+            found = self.decode(self(batch), batch)
         finally:
             self.train(training)
+        if "entities" in self.given:
+            found = [_given_back(d, a) for d, a in zip(documents, found, strict=True)]
+        return found
+
+
+def _given_back(document: Document, found: Annotations) -> Annotations:
+    """``found`` with the given entities as the document has them, types and boxes included."""
+    own = {entity.id: entity for entity in document.entities}
+    entities = tuple(own.get(entity.id, entity) for entity in found.entities)
+    return dataclasses.replace(found, entities=entities)
 
 
 def pad_stack(tensors: Sequence[Tensor], value: float = 0.0) -> Tensor:

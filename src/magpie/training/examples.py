@@ -51,7 +51,7 @@ class Examples:
             return self._kept[index]
         document = self.documents[index]
         assets = self.supplier(document, self.needs)
-        example = self.method.prepare(without_gold(document), assets)
+        example = self.method.prepare(without_gold(document, self.method.given), assets)
         pair = (example, self.method.targets(document, example))
         if self._kept is not None:
             self._kept[index] = pair

@@ -1,0 +1,138 @@
+"""Marking a pair of mentions inside a text: where the markers stand, and how a text is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from torch import nn
+
+from magpie.backbones import TextEncoder
+
+__all__ = ["MarkedPair", "Words", "add_markers", "mark_pair", "mark_words"]
+
+#: half-open word indices
+Words = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPair:
+    """A text with one pair marked: piece ids and the positions of the two opening markers.
+
+    ``cut`` are words that were left out; ``shortened`` names the mentions that lost pieces.
+    """
+
+    ids: list[int]
+    head: int
+    tail: int
+    cut: int = 0
+    shortened: tuple[str, ...] = ()
+
+
+def mark_words(count: int, head: Words, tail: Words, how: str = "fixed") -> list[int | str]:
+    """Word indices with markers between them.
+
+    ``<s>`` and ``</s>`` stand around the head, ``<o>`` and ``</o>`` around the tail. With
+    ``public`` a marker is only ever written in front of a word, so that one that ends the sentence
+    is lost, and markers that meet keep the fixed order ``<s> </s> <o> </o>``.
+
+    Example:
+        >>> mark_words(4, (2, 4), (0, 1))
+        ['<o>', 0, '</o>', 1, '<s>', 2, 3, '</s>']
+        >>> mark_words(4, (2, 4), (0, 1), "public")
+        ['<o>', 0, '</o>', 1, '<s>', 2, 3]
+    """
+    if how == "public":
+        marks = ((head[0], "<s>"), (head[1], "</s>"), (tail[0], "<o>"), (tail[1], "</o>"))
+        shown: list[int | str] = []
+        for index in range(count):
+            shown += [mark for place, mark in marks if place == index]
+            shown.append(index)
+        return shown
+    # The longer mention is the outer one; of equal ones the head.
+    outer, inner = ((head, "s"), (tail, "o"))
+    if tail[1] - tail[0] > head[1] - head[0]:
+        outer, inner = inner, outer
+    shown = []
+    for index in range(count + 1):
+        shown += [f"</{name}>" for place, name in (inner, outer) if place[1] == index]
+        shown += [f"<{name}>" for place, name in (outer, inner) if place[0] == index]
+        if index < count:
+            shown.append(index)
+    return shown
+
+
+def mark_pair(
+    words: Sequence[Sequence[int]],
+    head: Words,
+    tail: Words,
+    markers: Mapping[str, int],
+    ends: tuple[int, int],
+    max_length: int,
+    how: str = "fixed",
+) -> MarkedPair:
+    """Cuts a marked sentence to ``max_length`` without losing the pair.
+
+    Words outside the two mentions go first, the last ones before the others. Where the mentions
+    alone are too long, the longer loses pieces at its end.
+
+    Args:
+        words: the piece ids of every word.
+        head, tail: half-open word indices; they may overlap.
+        markers: id of each of ``<s> </s> <o> </o>``.
+        ends: ids of ``[CLS]`` and ``[SEP]``.
+        max_length: with all of these; at least 8.
+        how: see :func:`mark_words`.
+    """
+    layout = mark_words(len(words), head, tail, how)
+    kept = [list(word) for word in words]
+    over = sum(map(len, kept)) + sum(isinstance(item, str) for item in layout) + 2 - max_length
+    cut = 0
+    for index in reversed(range(len(words))):
+        if over <= 0:
+            break
+        if not (head[0] <= index < head[1] or tail[0] <= index < tail[1]) and kept[index]:
+            over -= len(kept[index])
+            kept[index] = []
+            cut += 1
+    shortened: set[str] = set()
+    while over > 0:
+        name, (begin, end) = max(
+            (("head", head), ("tail", tail)),
+            key=lambda named: sum(len(kept[i]) for i in range(*named[1])),
+        )
+        last = max(i for i in range(begin, end) if kept[i])
+        kept[last].pop()
+        shortened.add(name)
+        over -= 1
+    ids = [ends[0]]
+    at = {}
+    for item in layout:
+        if isinstance(item, str):
+            at[item] = len(ids)
+            ids.append(markers[item])
+        else:
+            ids.extend(kept[item])
+    ids.append(ends[1])
+    return MarkedPair(ids, at["<s>"], at["<o>"], cut, tuple(sorted(shortened)))
+
+
+#: names of the markers, and what they are called where an encoder has <s> and </s> of its own
+_MARKERS = {"<s>": "<head>", "</s>": "</head>", "<o>": "<tail>", "</o>": "</tail>"}
+
+
+def add_markers(encoder: TextEncoder) -> dict[str, int]:
+    """Gives an encoder's tokenizer and embedding the four markers; returns their ids.
+
+    New rows are drawn as the encoder draws its own. A second call changes nothing.
+    """
+    tokenizer = encoder.tokenizer
+    own = {tokenizer.bos_token, tokenizer.eos_token}
+    spelled = {mark: other if mark in own else mark for mark, other in _MARKERS.items()}
+    tokenizer.add_tokens(list(spelled.values()), special_tokens=True)
+    embedding = cast(nn.Embedding, encoder.transformer.get_input_embeddings())
+    if len(tokenizer) > embedding.num_embeddings:
+        encoder.transformer.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    ids = cast(list[int], tokenizer.convert_tokens_to_ids(list(spelled.values())))
+    return dict(zip(spelled, ids, strict=True))

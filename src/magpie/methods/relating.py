@@ -1,0 +1,286 @@
+"""What relation methods share: pairs of given mentions, markers around them, and the readout.
+
+The two mentions are input by definition of the task (mre_metrics.md), so a relation method is
+given the document's entities (their spans) and, where somebody listed them, the pairs; types of
+entities and relations are hidden. One example may hold several pairs: each is a row of its own in
+a batch, and ``owner`` says of which document, so that a picture is read once.
+
+Shape letters: B documents, N pairs, T pieces, D width, C relation types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magpie.backbones import TextEncoder
+from magpie.errors import ConfigError
+from magpie.methods.base import (
+    Batch,
+    Example,
+    Method,
+    MethodConfig,
+    Output,
+    Task,
+    pad_stack,
+)
+from magpie.methods.labels import LabelSpace
+from magpie.methods.marking import Words, add_markers, mark_pair
+from magpie.methods.tagging import document_words
+from magpie.schema import Annotations, Document, Entity, Provenance, Relation
+from magpie.text.align import words_of
+
+__all__ = [
+    "Relating",
+    "RelatingConfig",
+    "candidate_pairs",
+    "pair_types",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatingConfig(MethodConfig):
+    """Settings of every relation method."""
+
+    #: text encoder: hub name, folder, or tiny-bert
+    text: str = "bert-base-uncased"
+    #: longest input in pieces, with the special ones and the markers (T)
+    max_length: int = 80
+    #: public: no closing marker at the end of the sentence, and none of nesting; fixed: every
+    #: marker, the inner mention closed before the outer one
+    markers: Literal["fixed", "public"] = "fixed"
+
+    def __post_init__(self) -> None:
+        if self.max_length < 8:
+            raise ConfigError(
+                f"max_length must be at least 8, got {self.max_length}",
+                mend="[CLS], [SEP], four markers and a piece of each mention have to fit.",
+            )
+
+
+def candidate_pairs(document: Document) -> list[tuple[Entity, Entity]]:
+    """The ordered pairs to judge: those listed, else every two given mentions, both ways round."""
+    given = document.annotations
+    if given is None:
+        return []
+    entities = {entity.id: entity for entity in given.entities}
+    if given.relations:
+        listed = dict.fromkeys((relation.head, relation.tail) for relation in given.relations)
+        return [
+            (entities[head], entities[tail])
+            for head, tail in listed
+            if head in entities and tail in entities
+        ]
+    return [(a, b) for a in given.entities for b in given.entities if a.id != b.id]
+
+
+def pair_types(document: Document) -> dict[tuple[str, str], str]:
+    """Gold: (head id, tail id) -> relation; of several the first."""
+    found: dict[tuple[str, str], str] = {}
+    for relation in document.annotations.relations if document.annotations else ():
+        found.setdefault((relation.head, relation.tail), relation.type)
+    return found
+
+
+class Relating(Method):
+    """A method that scores relation types for pairs of given mentions.
+
+    Subclasses implement :meth:`scores`, which returns at least ``logits`` [N, C].
+    """
+
+    tasks: ClassVar[frozenset[Task]] = frozenset({Task.MRE})
+    given: ClassVar[frozenset[str]] = frozenset({"entities", "pairs"})
+    #: inputs and targets with a row a pair; all others have one a document
+    by_pair: ClassVar[frozenset[str]] = frozenset({"input_ids", "attention_mask", "ends"})
+    config: RelatingConfig
+
+    def __init__(
+        self, config: RelatingConfig, labels: LabelSpace, backbones: dict[str, Any]
+    ) -> None:
+        super().__init__(config, labels, backbones)
+        if not labels.relation_types:
+            raise ConfigError(
+                f"{self.name} needs relation types", mend="Are there relations in the data?"
+            )
+        self.relation_ids = {name: index for index, name in enumerate(labels.relation_types)}
+        self.markers = add_markers(self.text)
+
+    @property
+    def text(self) -> TextEncoder:
+        """The text encoder."""
+        return cast(TextEncoder, self.backbones["text"])
+
+    def prepare_pairs(self, document: Document) -> Example:
+        """Rows ``input_ids``, ``attention_mask`` [K, T] and ``ends`` [K, 2] of K pairs.
+
+        ``ends`` are the positions of the opening markers, head first. A pair with a mention that
+        holds no word is not judged. Notes: ``pairs`` (ids of both mentions), ``listed`` (whether
+        the document named its pairs), ``cut`` and ``shortened`` as :class:`MarkedPair` has them.
+        """
+        tokenizer, c = self.text.tokenizer, self.config
+        places = document_words(document)
+        texts = {block.id: block.text for block in document.blocks}
+        words = [texts[block][start:end] for block, start, end in places]
+        pieces = tokenizer(words, add_special_tokens=False)["input_ids"] if words else []
+        ends = (int(tokenizer.cls_token_id), int(tokenizer.sep_token_id))
+        pairs, rows = [], []
+        for head, tail in candidate_pairs(document):
+            first, second = (_word_range(entity, places) for entity in (head, tail))
+            if first is None or second is None:
+                continue
+            limit = min(c.max_length, self.text.max_positions)
+            row = mark_pair(pieces, first, second, self.markers, ends, limit, c.markers)
+            pairs.append((head.id, tail.id))
+            rows.append(row)
+        longest = max((len(row.ids) for row in rows), default=0)
+        pad = self.text.pad_id
+        return Example(
+            document,
+            {
+                "input_ids": torch.tensor(
+                    [row.ids + [pad] * (longest - len(row.ids)) for row in rows], dtype=torch.long
+                ).view(len(rows), longest),
+                "attention_mask": torch.tensor(
+                    [[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows],
+                    dtype=torch.long,
+                ).view(len(rows), longest),
+                "ends": torch.tensor([[r.head, r.tail] for r in rows], dtype=torch.long).view(
+                    len(rows), 2
+                ),
+            },
+            {
+                "pairs": pairs,
+                "listed": bool(document.annotations and document.annotations.relations),
+                "cut": sum(row.cut for row in rows),
+                "shortened": [row.shortened for row in rows],
+            },
+        )
+
+    def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
+        """``relations`` [K]: the type of every pair; the null relation where gold has none.
+
+        Raises:
+            ConfigError: a type that the method was not built for.
+        """
+        gold = pair_types(document)
+        ids = []
+        for pair in example.notes["pairs"]:
+            kind = gold.get(pair, self.labels.null_relation)
+            if kind is None or kind not in self.relation_ids:
+                raise ConfigError(
+                    f"the relation {kind!r} is not among the types of this method: "
+                    f"{', '.join(self.labels.relation_types)}",
+                    where=document.id,
+                    mend="Is this checkpoint or recipe meant for another corpus?",
+                )
+            ids.append(self.relation_ids[kind])
+        return {"relations": torch.tensor(ids, dtype=torch.long)}
+
+    def collate(
+        self, examples: Sequence[Example], targets: Sequence[Mapping[str, Tensor]] = ()
+    ) -> Batch:
+        """Rows of all documents under one another, with ``owner`` [N], the document of each."""
+        paired = [{n: e.inputs[n] for n in self.by_pair if n in e.inputs} for e in examples]
+        own = [{n: t for n, t in e.inputs.items() if n not in self.by_pair} for e in examples]
+        inputs = {
+            **{name: self._rows(name, [p[name] for p in paired]) for name in paired[0]},
+            **self._stack(own),
+            "owner": torch.repeat_interleave(
+                torch.arange(len(examples)),
+                torch.tensor([len(e.notes["pairs"]) for e in examples]),
+            ),
+        }
+        aims = {name: torch.cat([t[name] for t in targets]) for name in (targets or [{}])[0]}
+        return Batch(list(examples), inputs, aims)
+
+    def _rows(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+        """[K, ...] of every document -> [N, ...], padded at the ends."""
+        rows = [row for part in parts for row in part]
+        if not rows:
+            return parts[0]
+        fill = float(self.text.pad_id) if name == "input_ids" else self.padding.get(name, 0.0)
+        return pad_stack(rows, fill)
+
+    def pair_states(self, states: Tensor, batch: Batch) -> Tensor:
+        """States at the opening markers, side by side: [N, T, D] -> [N, 2 D], head first."""
+        places = batch.inputs["ends"].unsqueeze(2).expand(-1, -1, states.shape[2])
+        return states.gather(1, places).flatten(1)
+
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        """At least ``logits`` [N, C]; N is at least 1."""
+        raise NotImplementedError
+
+    def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Further terms, already weighted."""
+        return {}
+
+    def forward(self, batch: Batch) -> Output:
+        """Scores ``logits`` [N, C], and their cross-entropy, the mean over the pairs."""
+        if not len(batch.inputs["owner"]):
+            return self._nothing(batch)
+        scores = self.scores(batch)
+        losses: dict[str, Tensor] = {}
+        if batch.targets:
+            losses["main"] = functional.cross_entropy(scores["logits"], batch.targets["relations"])
+            losses.update(self.extra_losses(scores, batch))
+        return Output(scores, losses)
+
+    def _nothing(self, batch: Batch) -> Output:
+        """No document of the batch holds a pair: no scores, and a loss that moves nothing."""
+        zero = torch.stack([p.sum() for p in self.trainable()[:1]]).sum() * 0.0
+        logits = zero.new_zeros((0, len(self.relation_ids)))
+        return Output({"logits": logits}, {"main": zero} if batch.targets else {})
+
+    def decode(self, output: Output, batch: Batch) -> list[Annotations]:
+        """The given mentions, and the best relation of every pair with its probability.
+
+        Listed pairs are all answered, the null relation included; of pairs that nobody listed only
+        those with a relation are returned.
+        """
+        probabilities = output.scores["logits"].float().softmax(1).tolist()
+        rows = iter(probabilities)
+        found = []
+        for example in batch.examples:
+            given = example.document.annotations or Annotations()
+            taken = {entity.id for entity in given.entities}
+            relations: list[Relation] = []
+            for head, tail in example.notes["pairs"]:
+                row = next(rows)
+                best = max(range(len(row)), key=row.__getitem__)
+                kind = self.labels.relation_types[best]
+                if kind == self.labels.null_relation and not example.notes["listed"]:
+                    continue
+                name = _fresh(f"f{len(relations)}", taken)
+                score = min(1.0, max(0.0, row[best]))
+                relations.append(Relation(id=name, head=head, tail=tail, type=kind, score=score))
+            found.append(
+                Annotations(
+                    entities=given.entities,
+                    relations=tuple(relations),
+                    provenance=Provenance(method=self.name),
+                )
+            )
+        return found
+
+
+def _word_range(entity: Entity, places: Sequence[tuple[str, int, int]]) -> Words | None:
+    """The words a mention touches, counted over all blocks."""
+    inside = [index for index, (block, _, _) in enumerate(places) if block == entity.span.block]
+    if not inside:
+        return None
+    ranges = [places[index][1:] for index in inside]
+    covered = words_of(cast(Any, ranges), entity.span.start, entity.span.end, how="widened")
+    return None if covered is None else (inside[0] + covered[0], inside[0] + covered[1])
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """``name``, or the first variant of it that no entity has."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
