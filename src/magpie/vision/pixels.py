@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from magpie.errors import ConfigError
+from magpie.errors import ConfigError, MediaError
 from magpie.vision.resize import BoxMap
 
 if TYPE_CHECKING:
@@ -49,21 +50,24 @@ class PixelSpec:
     """The square that an encoder wants.
 
     ``fit``: ``squash`` scales both sides to ``side``; ``crop`` scales the shorter side to
-    ``side / 0.875`` and cuts the centre, as the classification networks were evaluated.
+    ``side / 0.875`` and cuts the centre, as the classification networks were evaluated; ``window``
+    cuts without scaling at a place drawn from the picture's content and mirrors half of the
+    pictures, as UMT's features were made: the same picture always gives the same window, and one
+    that is smaller than ``side`` cannot be used.
 
     Raises:
         ConfigError: the side is not positive, or ``fit`` another word.
     """
 
     side: int = 224
-    fit: Literal["squash", "crop"] = "squash"
+    fit: Literal["squash", "crop", "window"] = "squash"
     normalisation: Normalisation = IMAGENET
 
     def __post_init__(self) -> None:
         if self.side < 1:
             raise ConfigError(f"side must be at least 1, got {self.side}")
-        if self.fit not in ("squash", "crop"):
-            raise ConfigError(f"fit must be squash or crop, got {self.fit!r}")
+        if self.fit not in ("squash", "crop", "window"):
+            raise ConfigError(f"fit must be squash, crop or window, got {self.fit!r}")
 
 
 def network_input(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.float32], BoxMap]:
@@ -81,12 +85,17 @@ def network_square(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.
 
     Returns:
         uint8 [side, side, 3], and the map between its boxes and the original's.
+
+    Raises:
+        MediaError: the picture is smaller than a ``window``.
     """
     import numpy as np
     from PIL import Image
 
     rows, columns = image.pixels.shape[:2]
     side = spec.side
+    if spec.fit == "window":
+        return _window(image, side)
     if spec.fit == "squash":
         size, left, top = (side, side), 0, 0
     else:
@@ -98,6 +107,24 @@ def network_square(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.
         size[0] / image.width, size[1] / image.height, image.width, image.height, -left, -top
     )
     return np.asarray(scaled.crop((left, top, left + side, top + side)), np.uint8), boxes
+
+
+def _window(image: LoadedImage, side: int) -> tuple[npt.NDArray[np.uint8], BoxMap]:
+    """A square as it is, its place and whether it is mirrored drawn from the content."""
+    rows, columns = image.pixels.shape[:2]
+    if min(rows, columns) < side:
+        raise MediaError(
+            f"a window of {side} pixels does not fit into {columns} x {rows} pixels",
+            mend="Take such pictures as absent, or scale them with fit='crop'.",
+        )
+    drawn = int.from_bytes(hashlib.sha256(image.pixels.tobytes()).digest())
+    drawn, left = divmod(drawn, columns - side + 1)
+    drawn, top = divmod(drawn, rows - side + 1)
+    square = image.pixels[top : top + side, left : left + side]
+    x, y = columns / image.width, rows / image.height
+    if drawn % 2:
+        return square[:, ::-1], BoxMap(-x, y, image.width, image.height, side + left, -top)
+    return square, BoxMap(x, y, image.width, image.height, -left, -top)
 
 
 def normalise(squares: npt.NDArray[np.uint8], spec: PixelSpec) -> npt.NDArray[np.float32]:

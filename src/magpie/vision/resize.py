@@ -20,7 +20,7 @@ class BoxMap:
     """Scale from the original picture to a resized one, and the original's size in pixels.
 
     The shifts, in pixels of the resized picture, are added after scaling; a cut makes them
-    negative.
+    negative. A mirrored picture has a negative horizontal scale.
     """
 
     scale_x: float
@@ -32,7 +32,7 @@ class BoxMap:
 
     def to_original(self, box: Corners) -> Corners:
         """A box of the resized picture as (x1, y1, x2, y2) of the original, clipped to it."""
-        x1, y1, x2, y2 = box
+        x1, y1, x2, y2 = self._ordered(box)
         return (
             min(max((x1 - self.shift_x) / self.scale_x, 0.0), float(self.width)),
             min(max((y1 - self.shift_y) / self.scale_y, 0.0), float(self.height)),
@@ -42,13 +42,18 @@ class BoxMap:
 
     def to_resized(self, box: Corners) -> Corners:
         """A box of the original as (x1, y1, x2, y2) of the resized picture."""
-        x1, y1, x2, y2 = box
+        x1, y1, x2, y2 = self._ordered(box)
         return (
             x1 * self.scale_x + self.shift_x,
             y1 * self.scale_y + self.shift_y,
             x2 * self.scale_x + self.shift_x,
             y2 * self.scale_y + self.shift_y,
         )
+
+    def _ordered(self, box: Corners) -> Corners:
+        """Left and right change places in a mirror."""
+        x1, y1, x2, y2 = box
+        return (x2, y1, x1, y2) if self.scale_x < 0 else box
 
 
 def resize_within(image: LoadedImage, max_side: int) -> tuple[Pixels, BoxMap]:
