@@ -10,6 +10,7 @@ Shapes: B batch, Q queries, K keys, D width, F inner width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, cast
 
 import torch
@@ -42,6 +43,8 @@ class LayerSizes:
     #: on attention probabilities
     attention_dropout: float = 0.1
     norm_eps: float = 1e-12
+    #: of new weights; 0.02 suits hundreds of channels, tens of them need more to start learning
+    deviation: float = 0.02
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -57,13 +60,14 @@ class LayerSizes:
             dropout=config.hidden_dropout_prob,
             attention_dropout=config.attention_probs_dropout_prob,
             norm_eps=config.layer_norm_eps,
+            deviation=config.initializer_range,
         )
 
 
 class CrossLayer(nn.Module):
     """A = LN(q + drop(W_o MHA(q, kv, kv))); out = LN(A + drop(W_2 gelu(W_1 A))), erf form of gelu.
 
-    Weights start as BERT's do: normal with deviation 0.02, biases zero.
+    Weights start as BERT's do: normal, biases zero.
     """
 
     def __init__(self, sizes: LayerSizes) -> None:
@@ -78,7 +82,7 @@ class CrossLayer(nn.Module):
         self.outer = nn.Linear(sizes.inner, sizes.width)
         self.norm_output = nn.LayerNorm(sizes.width, eps=sizes.norm_eps)
         self.dropout = nn.Dropout(sizes.dropout)
-        self.apply(bert_init)
+        self.apply(partial(bert_init, deviation=sizes.deviation))
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """[B, Q, D] asks [B, K, D]; ``mask`` [B, K] is 1 where a key may be seen -> [B, Q, D]."""
@@ -132,10 +136,10 @@ class CrossStack(nn.Module):
 
 
 @torch.no_grad()
-def bert_init(module: nn.Module) -> None:
-    """Weights of linear layers N(0, 0.02), biases 0, norms 1 and 0: for ``Module.apply``."""
+def bert_init(module: nn.Module, deviation: float = 0.02) -> None:
+    """Weights of linear layers N(0, deviation), biases 0, norms 1 and 0: for ``Module.apply``."""
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=deviation)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.LayerNorm):
