@@ -1,5 +1,6 @@
-"""Scorers: named, versioned protocols for entities and their boxes; see docs/scorers.md."""
+"""Scorers: named, versioned protocols, and what lies behind a score; see docs/scorers.md."""
 
+from magpie.metrics.analysis import Analysis, analyse
 from magpie.metrics.bootstrap import f1_interval, interval
 from magpie.metrics.counts import Counts, Mean, Value
 from magpie.metrics.declare import Option, Prepared, Protocol
@@ -8,11 +9,15 @@ from magpie.metrics.items import Item, Scored, items_of, pair_up, read_scored
 from magpie.metrics.matching import maximum_matching
 from magpie.metrics.protocols import DEFAULTS, PROTOCOLS, protocol, score
 from magpie.metrics.report import PartReport, Report, check_comparable
+from magpie.metrics.significance import Comparison, Difference, compare
 
 __all__ = [
     "DEFAULTS",
     "PROTOCOLS",
+    "Analysis",
+    "Comparison",
     "Counts",
+    "Difference",
     "Item",
     "Mean",
     "Option",
@@ -22,7 +27,9 @@ __all__ = [
     "Report",
     "Scored",
     "Value",
+    "analyse",
     "check_comparable",
+    "compare",
     "f1_interval",
     "interval",
     "iou",

@@ -18,8 +18,9 @@ from magpie.metrics.documents import add
 from magpie.metrics.gmner import iou
 from magpie.metrics.gmner import prepare as prepare_types
 from magpie.metrics.items import XYXY, Item, Scored
+from magpie.metrics.pairing import EntityPairing
 
-__all__ = ["count", "prepare"]
+__all__ = ["count", "pair", "prepare"]
 
 #: medium and corners
 Candidate: TypeAlias = tuple[str, XYXY]
@@ -106,25 +107,44 @@ def count(
     part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
 ) -> Mapping[str, Counts]:
     """Counts of one document; of several predictions on one span the last one counts."""
+    pairs = pair(part, gold, predicted, options)
+    counts: dict[str, Counts] = {}
+    for kind in pairs.gold_types:
+        add(counts, kind, Counts(gold=1))
+    for kind, partner in zip(pairs.predicted_types, pairs.partner, strict=True):
+        add(counts, kind, Counts(predicted=1))
+        if partner >= 0:
+            add(counts, pairs.gold_types[partner], Counts(correct=1))
+    return counts
+
+
+def pair(part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]) -> EntityPairing:
+    """The items that :func:`count` counts. Once right, a prediction is used up: gold may hold a
+    span twice."""
     type_of, candidates = options["type_of"], options["of_document"][gold.id]
     published = options["exact_half"] == "published"
-    found = {(item.start, item.end): item for item in predicted.items}
-    counts: dict[str, Counts] = {}
-    for item in found.values():
-        add(counts, type_of(item), Counts(predicted=1))
-    for item in gold.items:
-        add(counts, type_of(item), Counts(gold=1))
-        answer = found.get((item.start, item.end))
-        if answer is None or (part != "eeg" and type_of(answer) != type_of(item)):
+
+    def region_fits(item: Item, answer: Item) -> bool:
+        if not item.boxes or not answer.boxes:
+            return not item.boxes and not answer.boxes
+        covering = _covering(item, candidates, published=published)
+        return _chosen(answer, candidates) in covering
+
+    found = list({(item.start, item.end): item for item in predicted.items}.values())
+    free = {(item.start, item.end): index for index, item in enumerate(found)}
+    partner = [-1] * len(found)
+    for number, item in enumerate(gold.items):
+        index = free.get((item.start, item.end))
+        if index is None or (part != "eeg" and type_of(found[index]) != type_of(item)):
             continue
-        if part != "mner":
-            if bool(item.boxes) != bool(answer.boxes):
-                continue
-            if item.boxes:
-                covering = _covering(item, candidates, published=published)
-                if _chosen(answer, candidates) not in covering:
-                    continue
-        # Once right, a prediction is used up: gold may hold a span twice.
-        del found[item.start, item.end]
-        add(counts, type_of(item), Counts(correct=1))
-    return counts
+        if part == "mner" or region_fits(item, found[index]):
+            del free[item.start, item.end]
+            partner[index] = number
+    return EntityPairing(
+        gold=gold.items,
+        predicted=found,
+        gold_types=[type_of(item) for item in gold.items],
+        predicted_types=[type_of(item) for item in found],
+        partner=partner,
+        region_fits=None if part == "mner" else region_fits,
+    )

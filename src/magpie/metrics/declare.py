@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 from magpie.errors import ConfigError
 from magpie.metrics.counts import Value
 from magpie.metrics.items import Scored
+from magpie.metrics.pairing import Pairing
 
-__all__ = ["Count", "Option", "OptionValue", "Prepare", "Prepared", "Protocol"]
+__all__ = ["Count", "Option", "OptionValue", "Pair", "Prepare", "Prepared", "Protocol"]
 
 OptionValue: TypeAlias = bool | int | float | str | None
 
@@ -42,6 +43,10 @@ class Prepared:
 
 #: all gold, all predictions (same order), options -> what the counter needs beyond the options
 Prepare: TypeAlias = Callable[[Sequence[Scored], Sequence[Scored], Mapping[str, Any]], Prepared]
+
+#: part, gold, prediction, options -> the items that :data:`Count` counts, and which are pairs.
+#: None where the options reproduce a counting that knows no pairs.
+Pair: TypeAlias = Callable[[str, Scored, Scored, Mapping[str, Any]], Pairing | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,8 @@ class Protocol:
         parts: the scores it prints together, the first of which is its main one.
         counter: ``module:function`` of a :data:`Count`, imported when it is needed.
         prepare: ``module:function`` of a :data:`Prepare`, if the whole set must be seen first.
+        pairing: ``module:function`` of a :data:`Pair`, where the score is one of single items that
+            are paired one to one; without it there are no error categories.
         options: the user's switches.
         fixed: what the counter gets besides, and the user cannot change.
         means: the parts whose values are means; all others are counts.
@@ -121,6 +128,7 @@ class Protocol:
     parts: tuple[str, ...]
     counter: str
     prepare: str | None = None
+    pairing: str | None = None
     options: tuple[Option, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     means: tuple[str, ...] = ()
@@ -150,6 +158,9 @@ class Protocol:
 
     def load_prepare(self) -> Prepare | None:
         return None if self.prepare is None else _load(self.prepare)
+
+    def load_pairing(self) -> Pair | None:
+        return None if self.pairing is None else _load(self.pairing)
 
 
 def _listed(values: Sequence[OptionValue]) -> str:

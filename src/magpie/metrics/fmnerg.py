@@ -8,10 +8,11 @@ from typing import Any
 
 from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
-from magpie.metrics.gmner import Part, prepare_regions, score_part
+from magpie.metrics.gmner import Part, pair_items, prepare_regions, score_part
 from magpie.metrics.items import Item, Scored
+from magpie.metrics.pairing import EntityPairing
 
-__all__ = ["PARTS", "count", "prepare"]
+__all__ = ["PARTS", "count", "pair", "prepare"]
 
 #: part -> (what must agree, whether types are the fine ones)
 PARTS: dict[str, tuple[Part, bool]] = {
@@ -54,3 +55,12 @@ def count(
     agree, fine = PARTS[part]
     type_of = options["fine_type_of"] if fine else options["coarse_type_of"]
     return score_part(agree, gold.items, predicted.items, type_of, inclusive=options["inclusive"])
+
+
+def pair(
+    part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
+) -> EntityPairing | None:
+    """The items that :func:`count` counts."""
+    agree, fine = PARTS[part]
+    type_of = options["fine_type_of"] if fine else options["coarse_type_of"]
+    return pair_items(agree, gold.items, predicted.items, type_of, inclusive=options["inclusive"])

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 from magpie.errors import ConfigError
@@ -28,6 +29,7 @@ from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
 from magpie.metrics.items import XYXY, Item, Scored
 from magpie.metrics.matching import maximum_matching
+from magpie.metrics.pairing import EntityPairing
 
 __all__ = [
     "PARTS",
@@ -37,6 +39,8 @@ __all__ = [
     "count",
     "iou",
     "match_items",
+    "pair",
+    "pair_items",
     "prepare",
     "prepare_regions",
     "region_matches",
@@ -134,6 +138,28 @@ def count(
     return counts
 
 
+def pair(
+    part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
+) -> EntityPairing | None:
+    """The items that :func:`count` counts; None for TIGER's evaluators, which collapse them."""
+    mode = options.get("mode")
+    if mode == "fmnerg":
+        return None
+    wanted, found = gold.items, predicted.items
+    if options.get("skips_orphans", False):
+        wanted = tuple(item for item in wanted if not item.orphan)
+        found = tuple(item for item in found if not item.orphan)
+    return pair_items(
+        cast(Part, part),
+        wanted,
+        found,
+        options["type_of"],
+        inclusive=options.get("inclusive", False),
+        mode=mode,
+        by_text=options.get("by_text", False),
+    )
+
+
 def iou(a: XYXY, b: XYXY) -> float:
     """Intersection over union of two (x1, y1, x2, y2), without the "+1 pixel" of old scorers."""
     width = min(a[2], b[2]) - max(a[0], b[0])
@@ -205,24 +231,50 @@ def score_part(
 
     For a pair, ``correct`` and ``gold`` go to the gold's type, ``predicted`` to the prediction's.
     """
-    if mode == "gmner":
-        predicted = list({(item.start, item.end): item for item in predicted}.values())
     if mode == "fmnerg":
         return _collapsed(part, gold, predicted, type_of)
     if part == "mner" and mode is None and not by_text:
         return _same_place(gold, predicted, type_of)
-    if mode == "riveg":
-        matches = _greedy(part, gold, predicted, type_of)
-    else:
-        matches = match_items(part, gold, predicted, type_of, inclusive=inclusive, by_text=by_text)
+    pairs = pair_items(
+        part, gold, predicted, type_of, inclusive=inclusive, mode=mode, by_text=by_text
+    )
     counts: dict[str, Counts] = {}
-    for item in gold:
-        _add(counts, type_of(item), Counts(gold=1))
-    for item, partner in zip(predicted, matches, strict=True):
-        _add(counts, type_of(item), Counts(predicted=1))
+    for kind in pairs.gold_types:
+        _add(counts, kind, Counts(gold=1))
+    for kind, partner in zip(pairs.predicted_types, pairs.partner, strict=True):
+        _add(counts, kind, Counts(predicted=1))
         if partner >= 0:
-            _add(counts, type_of(gold[partner]), Counts(correct=1))
+            _add(counts, pairs.gold_types[partner], Counts(correct=1))
     return counts
+
+
+def pair_items(
+    part: Part,
+    gold: Sequence[Item],
+    predicted: Sequence[Item],
+    type_of: TypeOf,
+    *,
+    inclusive: bool = False,
+    mode: Literal["gmner", "riveg"] | None = None,
+    by_text: bool = False,
+) -> EntityPairing:
+    """The items behind :func:`score_part`, paired one to one."""
+    if mode == "gmner":
+        predicted = list({(item.start, item.end): item for item in predicted}.values())
+    if mode == "riveg":
+        inclusive = by_text = True
+        partner = _greedy(part, gold, predicted, type_of)
+    else:
+        partner = match_items(part, gold, predicted, type_of, inclusive=inclusive, by_text=by_text)
+    return EntityPairing(
+        gold=gold,
+        predicted=predicted,
+        gold_types=[type_of(item) for item in gold],
+        predicted_types=[type_of(item) for item in predicted],
+        partner=partner,
+        by_text=by_text,
+        region_fits=None if part == "mner" else partial(region_matches, inclusive=inclusive),
+    )
 
 
 def _same_place(

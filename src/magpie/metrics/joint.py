@@ -12,7 +12,7 @@ both directions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from magpie.errors import ComparisonError, FormatError
@@ -20,6 +20,7 @@ from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
 from magpie.metrics.documents import View, add, count_equal, view
 from magpie.metrics.items import Scored
+from magpie.metrics.pairing import Fact, FactPairing
 from magpie.metrics.relations import NEGATIVES
 from magpie.schema import Entity
 
@@ -31,6 +32,7 @@ __all__ = [
     "count_grid",
     "decode_grid",
     "encode_grid",
+    "pair",
     "prepare_grid",
 ]
 
@@ -71,14 +73,32 @@ def count(
             for seen in sides
         ]
         return count_equal(*entities)
-    triples = [
-        set(_triples(seen, typed=options["typed"], directed=options["directed"])) for seen in sides
-    ]
-    return count_equal(*triples)
+    wanted, found = (_facts(seen, options) for seen in sides)
+    return count_equal(
+        [(fact.type, fact) for fact in wanted], [(fact.type, fact) for fact in found]
+    )
 
 
-def _triples(seen: View, *, typed: bool, directed: bool) -> Iterable[tuple[str, Hashable]]:
-    """(relation, both ends); the negative label and ends that are no entity are left out."""
+def pair(
+    part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
+) -> FactPairing | None:
+    """The quintuples that :func:`count` counts; its entities are not paired."""
+    if part == "entities":
+        return None
+    wanted, found = (_facts(view(side), options) for side in (gold, predicted))
+    places = {fact: number for number, fact in enumerate(wanted)}
+    return FactPairing(
+        gold=wanted,
+        predicted=found,
+        gold_types=[fact.type for fact in wanted],
+        predicted_types=[fact.type for fact in found],
+        partner=[places.get(fact, -1) for fact in found],
+    )
+
+
+def _facts(seen: View, options: Mapping[str, Any]) -> list[Fact]:
+    """Each quintuple once; the negative label and ends that are no entity are left out."""
+    facts: dict[Fact, None] = {}
     for relation in seen.annotations.relations:
         head, tail = seen.targets[relation.head], seen.targets[relation.tail]
         if relation.type in NEGATIVES:
@@ -86,9 +106,12 @@ def _triples(seen: View, *, typed: bool, directed: bool) -> Iterable[tuple[str, 
         if not isinstance(head, Entity) or not isinstance(tail, Entity):
             continue
         ends = [
-            (seen.characters(entity.span), entity.type if typed else "") for entity in (head, tail)
+            (seen.characters(entity.span), entity.type if options["typed"] else "")
+            for entity in (head, tail)
         ]
-        yield relation.type, tuple(ends if directed else sorted(ends))
+        first, second = ends if options["directed"] else sorted(ends)
+        facts[Fact(first[0], second[0], relation.type, (first[1], second[1]))] = None
+    return list(facts)
 
 
 def encode_grid(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from magpie.errors import ComparisonError, NotFoundError
 from magpie.metrics.bootstrap import interval
@@ -22,7 +22,17 @@ from magpie.metrics.items import Scored, pair_up
 from magpie.metrics.report import PartReport, Report
 from magpie.metrics.table import DEFAULTS, PROTOCOLS
 
-__all__ = ["DEFAULTS", "PROTOCOLS", "Level", "Protocol", "protocol", "score"]
+__all__ = [
+    "DEFAULTS",
+    "PROTOCOLS",
+    "Applied",
+    "Level",
+    "Protocol",
+    "apply",
+    "protocol",
+    "report_of",
+    "score",
+]
 
 Level = Literal["type", "fine_type"]
 Intervals = Callable[[Sequence[Value]], tuple[float, float]]
@@ -82,7 +92,36 @@ def score(
         "legacy_train_scorer": (legacy_train_scorer, False),
     }
     given = {key: value for key, (value, default) in named.items() if value != default}
-    values = chosen.resolve({**given, **(options or {})})
+    applied = apply(
+        gold, predicted, chosen, {**given, **(options or {})}, allow_missing=allow_missing
+    )
+    return report_of(applied, bootstrap=bootstrap, seed=seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A protocol and what it is applied to: options resolved, documents paired and looked through.
+
+    ``known`` is what the counter gets: the options, what is fixed, and what ``prepare`` found.
+    """
+
+    protocol: Protocol
+    values: Mapping[str, OptionValue]
+    pairs: Sequence[tuple[Scored, Scored]]
+    known: Mapping[str, Any]
+    prepared: Prepared
+
+
+def apply(
+    gold: Iterable[Scored],
+    predicted: Iterable[Scored],
+    chosen: Protocol,
+    options: Mapping[str, OptionValue],
+    *,
+    allow_missing: bool = False,
+) -> Applied:
+    """The first half of :func:`score`: everything but the counting. Raises what that raises."""
+    values = chosen.resolve(options)
     pairs = pair_up(gold, predicted, allow_missing=allow_missing)
     if chosen.needs_document:
         pairs = _full(chosen, pairs)
@@ -94,14 +133,20 @@ def score(
             [prediction for _, prediction in pairs],
             {**chosen.fixed, **values},
         )
-    count = chosen.load_counter()
     known = {**chosen.fixed, **values, **prepared.options}
+    return Applied(chosen, values, pairs, known, prepared)
+
+
+def report_of(applied: Applied, *, bootstrap: int = 0, seed: int = 0) -> Report:
+    """The second half of :func:`score`: counts every document and adds up."""
+    chosen, pairs, values = applied.protocol, applied.pairs, applied.values
+    count = chosen.load_counter()
     intervals = partial(interval, samples=bootstrap, seed=seed) if bootstrap else None
     parts = {
         part: _part(
-            [count(part, document, prediction, known) for document, prediction in pairs],
+            [count(part, document, prediction, applied.known) for document, prediction in pairs],
             Mean() if part in chosen.means else Counts(),
-            swapped=part in prepared.swapped,
+            swapped=part in applied.prepared.swapped,
             intervals=intervals,
         )
         for part in chosen.parts
@@ -118,7 +163,7 @@ def score(
         documents=len(pairs),
         failed=sum(prediction.failed for _, prediction in pairs),
         parts=parts,
-        notes=prepared.notes,
+        notes=applied.prepared.notes,
         data=data_of(document for document, _ in pairs),
         document_ids=tuple(document.id for document, _ in pairs),
     )

@@ -12,8 +12,8 @@ many mentions and objects a post has.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from magpie.errors import ComparisonError
@@ -22,25 +22,17 @@ from magpie.metrics.declare import Prepared
 from magpie.metrics.documents import View, count_equal, count_fitting, view
 from magpie.metrics.gmner import iou
 from magpie.metrics.items import Scored
+from magpie.metrics.matching import maximum_matching
+from magpie.metrics.pairing import Fact, FactPairing
 from magpie.schema import Entity, Region
 
-__all__ = ["NEGATIVES", "Fact", "count", "facts_of", "find_negative", "prepare"]
+__all__ = ["NEGATIVES", "count", "facts_of", "find_negative", "pair", "prepare"]
 
 #: names of the label "no relation", in the order in which the public programs look for them
 NEGATIVES = ("NA", "na", "no_relation", "Other", "Others", "none", "None")
 
 #: parts by the numbers of mentions and objects of a post (MORE)
 SUBSETS = ("1/1", "1/n", "n/1", "n/n")
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A label on an ordered pair of places, and the types of the two ends ("" of a region)."""
-
-    head: Hashable
-    tail: Hashable
-    type: str
-    types: tuple[str, str] = ("", "")
 
 
 def facts_of(scored: Scored) -> list[Fact]:
@@ -189,12 +181,9 @@ def count(
     part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
 ) -> Mapping[str, Value]:
     """Counts of one document; ``accuracy`` is a mean over the gold facts of every label."""
-    wanted: list[Fact] = options["gold"][gold.id]
-    found: list[Fact] = options["predicted"][gold.id]
-    if part == "type-pair":
-        found = options["predicted_by_pair"][gold.id]
     if part in SUBSETS and options["subset"][gold.id] != part:
         return {}
+    wanted, found = _sides(part, gold, options)
     near = options.get("objects") == "iou50"
     if part == "accuracy":
         correct = _counts(wanted, found, near=near)
@@ -203,11 +192,47 @@ def count(
             for kind, counts in correct.items()
             if counts.gold
         }
-    if not options.get("with_negative"):
-        negative = options["negative_label"]
-        wanted = [fact for fact in wanted if fact.type != negative]
-        found = [fact for fact in found if fact.type != negative]
     return _counts(wanted, found, near=near)
+
+
+def pair(
+    part: str, gold: Scored, predicted: Scored, options: Mapping[str, Any]
+) -> FactPairing | None:
+    """The facts that :func:`count` counts; ``accuracy`` is a mean, and the subsets are parts of a
+    part."""
+    if part == "accuracy" or part in SUBSETS:
+        return None
+    wanted, found = _sides(part, gold, options)
+    same_place = _touch if options.get("objects") == "iou50" else _equal
+    edges = [
+        [j for j, g in enumerate(wanted) if g.type == p.type and _ends(g, p, same_place)]
+        for p in found
+    ]
+    return FactPairing(
+        gold=wanted,
+        predicted=found,
+        gold_types=[fact.type for fact in wanted],
+        predicted_types=[fact.type for fact in found],
+        partner=maximum_matching(edges, len(wanted)),
+        same_place=same_place,
+    )
+
+
+def _sides(
+    part: str, gold: Scored, options: Mapping[str, Any]
+) -> tuple[Sequence[Fact], Sequence[Fact]]:
+    """The facts of a document that a part looks at."""
+    wanted: list[Fact] = options["gold"][gold.id]
+    found: list[Fact] = options["predicted"][gold.id]
+    if part == "type-pair":
+        found = options["predicted_by_pair"][gold.id]
+    if part == "accuracy" or options.get("with_negative"):
+        return wanted, found
+    negative = options["negative_label"]
+    return (
+        [fact for fact in wanted if fact.type != negative],
+        [fact for fact in found if fact.type != negative],
+    )
 
 
 def _counts(wanted: Sequence[Fact], found: Sequence[Fact], *, near: bool) -> dict[str, Counts]:
@@ -221,11 +246,15 @@ def _counts(wanted: Sequence[Fact], found: Sequence[Fact], *, near: bool) -> dic
 
 def _near(gold: Fact, predicted: Fact) -> bool:
     """Same label; ends equal, or boxes of one picture with an IoU from 0.5 on."""
-    return (
-        gold.type == predicted.type
-        and _touch(gold.head, predicted.head)
-        and _touch(gold.tail, predicted.tail)
-    )
+    return gold.type == predicted.type and _ends(gold, predicted, _touch)
+
+
+def _ends(gold: Fact, predicted: Fact, same: Callable[[Hashable, Hashable], bool]) -> bool:
+    return same(gold.head, predicted.head) and same(gold.tail, predicted.tail)
+
+
+def _equal(one: Hashable, other: Hashable) -> bool:
+    return one == other
 
 
 def _touch(one: Any, other: Any) -> bool:

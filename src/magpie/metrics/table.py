@@ -31,6 +31,7 @@ ENTITY_PROTOCOLS = (
         parts=("mner",),
         counter="magpie.metrics.gmner:count",
         prepare="magpie.metrics.gmner:prepare",
+        pairing="magpie.metrics.gmner:pair",
         options=(_LEVEL,),
     ),
     Protocol(
@@ -40,6 +41,7 @@ ENTITY_PROTOCOLS = (
         parts=("mner",),
         counter="magpie.metrics.gmner:count",
         prepare="magpie.metrics.gmner:prepare",
+        pairing="magpie.metrics.gmner:pair",
         options=(_LEVEL,),
         fixed={"skips_orphans": True},
     ),
@@ -70,6 +72,7 @@ ENTITY_PROTOCOLS = (
         parts=("gmner", "mner", "eeg"),
         counter="magpie.metrics.gmner:count",
         prepare="magpie.metrics.gmner:prepare",
+        pairing="magpie.metrics.gmner:pair",
         options=(
             _LEVEL,
             _INCLUSIVE,
@@ -97,6 +100,7 @@ ENTITY_PROTOCOLS = (
         parts=("gmner", "mner", "eeg"),
         counter="magpie.metrics.gmner:count",
         prepare="magpie.metrics.gmner:prepare",
+        pairing="magpie.metrics.gmner:pair",
         options=(_LEVEL,),
         fixed={"regions": True, "by_text": True, "inclusive": True},
     ),
@@ -108,6 +112,7 @@ ENTITY_PROTOCOLS = (
         parts=("gmner", "mner", "eeg"),
         counter="magpie.metrics.candidates:count",
         prepare="magpie.metrics.candidates:prepare",
+        pairing="magpie.metrics.candidates:pair",
         options=(
             _LEVEL,
             Option(
@@ -133,6 +138,7 @@ ENTITY_PROTOCOLS = (
         parts=("fmnerg", "fmner", "eeg", "coarse-gmner", "coarse-mner"),
         counter="magpie.metrics.fmnerg:count",
         prepare="magpie.metrics.fmnerg:prepare",
+        pairing="magpie.metrics.fmnerg:pair",
         options=(_INCLUSIVE,),
     ),
 )
@@ -153,6 +159,7 @@ def _relations(name: str, task: str, summary: str, parts: tuple[str, ...], **mor
         parts=parts,
         counter="magpie.metrics.relations:count",
         prepare="magpie.metrics.relations:prepare",
+        pairing="magpie.metrics.relations:pair",
         options=options,
         means=tuple(part for part in parts if part == "accuracy"),
         needs_document=True,
@@ -167,6 +174,7 @@ def _joint(name: str, summary: str, parts: tuple[str, ...], typed: bool) -> Prot
         summary=summary,
         parts=parts,
         counter="magpie.metrics.joint:count",
+        pairing="magpie.metrics.joint:pair",
         options=(
             Option(
                 name="directed",
