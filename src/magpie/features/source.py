@@ -71,13 +71,14 @@ class Source(ABC):
         return {"version": self.version}
 
     def key(self, ask: Ask, need: Need) -> tuple[str, dict[str, Any]]:
-        """The address of the result, and what it is made of."""
+        """The address of the result, ``<group of the need>/<digest>``, and what it is made of."""
         made_of = {
             "need": need.describe(),
             "source": self.fingerprint(need),
             "of": dict(ask.depends),
         }
-        return text_digest(dump_json(made_of)), made_of
+        kind = made_of["need"]["kind"]
+        return f"{kind}-{need.digest}/{text_digest(dump_json(made_of))}", made_of
 
 
 def first_picture(document: Document) -> Media | None:

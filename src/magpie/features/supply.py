@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from magpie.features.store import Store
     from magpie.vision import ImageLimits
 
-__all__ = ["Supplier", "texts_of"]
+__all__ = ["Kept", "Supplier", "texts_of"]
+
+_log = logging.getLogger(__name__)
 
 #: supplies a need without any cache
 Supply = Callable[[Document, Need], Asset]
@@ -60,6 +63,7 @@ class Supplier:
         ]
         self.store = store
         self._sources: dict[type[Need], Source] = {s.kind: s for s in (*own, *sources)}
+        self._kept: dict[Need, Kept] = {}
         self._plain: dict[type[Need], Supply] = {Texts: texts_of, **(suppliers or {})}
 
     def __call__(self, document: Document, needs: Iterable[Need]) -> Assets:
@@ -130,7 +134,7 @@ class Supplier:
             raise ModelError(
                 f"features of another {' and '.join(differing)}: trained on "
                 f"{_short(then, differing)}, here is {_short(now, differing)}",
-                code="model-damaged",
+                code="model-mismatch",
                 where=str(now["need"].get("backbone", now["need"]["kind"])),
                 mend="Use the very backbone the checkpoint was trained with, or train anew.",
             )
@@ -145,9 +149,9 @@ class Supplier:
             return [
                 a if isinstance(a, Asset) else _finished(source, next(made), need) for a in asks
             ]
-        kept = Kept(self.store, source, need)
-        results = kept.arrays(asks)
-        return [_finished(source, result, need) for result in results]
+        if need not in self._kept:
+            self._kept[need] = Kept(self.store, source, need)
+        return [_finished(source, r, need) for r in self._kept[need].arrays(asks)]
 
 
 class Kept:
@@ -157,12 +161,15 @@ class Kept:
         store: of the results.
         source: that computes them.
         need: what is asked for.
+        strict: raise where a result cannot be kept.
     """
 
-    def __init__(self, store: Store, source: Source, need: Need) -> None:
+    def __init__(self, store: Store, source: Source, need: Need, *, strict: bool = False) -> None:
         self.store = store
         self.source = source
         self.need = need
+        self.strict = strict
+        self._warned = False
 
     def arrays(self, asks: Sequence[Ask | Asset]) -> list[Arrays | Asset]:
         """The kept arrays of each ask, in order; absent assets pass through."""
@@ -189,9 +196,20 @@ class Kept:
         found: dict[str, Arrays | Asset] = {}
         for (key, (_, made_of)), arrays in zip(lacking.items(), made, strict=True):
             if not isinstance(arrays, Asset):
-                self.store.put(key, arrays, made_of)
+                self._keep(key, arrays, made_of)
             found[key] = arrays
         return found
+
+    def _keep(self, key: str, arrays: Arrays, made_of: dict[str, Any]) -> None:
+        try:
+            self.store.put(key, arrays, made_of)
+        except ModelError as error:
+            # A full disk makes a run slower, not wrong; a build, which is for keeping, ends.
+            if self.strict:
+                raise
+            if not self._warned:
+                _log.warning("features are computed anew each time: %s", error)
+            self._warned = True
 
 
 def compute(source: Source, asks: Sequence[Ask], need: Need) -> list[Arrays | Asset]:
