@@ -68,6 +68,17 @@ METHODS: dict[str, Entry] = {
             spec="bert_crf.md",
         ),
         Entry(
+            name="basic-model",
+            module="magpie.methods.ner.basic_model",
+            cls="BasicModel",
+            family="ner",
+            tasks=("ner",),
+            needs=("words", "pixels on request"),
+            title="BasicModel: the tagger without a picture encoder",
+            citation="reconstructed from a results table of 2022; no paper, no code",
+            spec="basic_model.md",
+        ),
+        Entry(
             name="umt",
             module="magpie.methods.ner.umt",
             cls="Umt",

@@ -11,7 +11,7 @@ K fusion width, L tags.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self, cast
 
 import torch
@@ -22,7 +22,9 @@ from magpie.errors import ConfigError
 from magpie.features import Assets, Need, Pixels
 from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
+from magpie.methods.pictures import check_default_image, default_pixels, where_absent
 from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.nn.gated_graph import GatedGraphLayer
 from magpie.schema import Document
 
 __all__ = ["MMNerModel", "MMNerModelConfig"]
@@ -38,10 +40,15 @@ class MMNerModelConfig(TaggingConfig):
     vision: str = "google/vit-base-patch16-224"
     #: side of its pictures; None takes the encoder's own
     image_side: int | None = None
+    #: crop: shorter side to 256 of 224, centre; squash: both sides; None takes the encoder's own
+    resize: Literal["crop", "squash"] | None = None
     #: keep the picture encoder as it is, in evaluation mode
     freeze_vit: bool = True
-    #: how text and patches meet
-    fusion: Literal["cross_attn", "gated", "concat_cls"] = "cross_attn"
+    #: how text and patches meet; umgf is UMGF's layer with the patches in place of its objects,
+    #: which takes B x T x P x K numbers twice
+    fusion: Literal["cross_attn", "gated", "concat_cls", "umgf"] = "cross_attn"
+    #: fusion="umgf": over the patches; UMGF itself sums over its four objects
+    pooling: Literal["mean", "sum"] = "mean"
     #: K
     width: int = 512
     heads: int = 8
@@ -50,14 +57,22 @@ class MMNerModelConfig(TaggingConfig):
     #: cross-attention layers
     layers: int = 1
     fusion_dropout: float = 0.4
+    #: without a picture. zero_fusion: F is exactly zero; zero_pixels: pixels of zero go through the
+    #: network; default_image: one fixed picture for all
+    missing: Literal["zero_fusion", "zero_pixels", "default_image"] = "zero_fusion"
+    #: path of that picture
+    default_image: str = ""
     #: rate of the text encoder; None takes the recipe's
     text_rate: float | None = None
     #: rate of the picture encoder where it is not frozen
     vision_rate: float | None = 1e-5
+    #: where the description comes from
+    status: Literal["reconstructed"] = "reconstructed"
 
     def __post_init__(self) -> None:
         # Named, because dataclass(slots=True) makes a new class that bare super() does not know.
         TaggingConfig.__post_init__(self)
+        check_default_image(self.missing, self.default_image)
         if self.width % self.heads:
             raise ConfigError(f"heads ({self.heads}) must divide width ({self.width})")
 
@@ -129,6 +144,10 @@ class MMNerModel(Tagging):
         self.project_image = nn.Linear(vision.width, config.width)
         self.fusion: nn.ModuleList = nn.ModuleList(self._fusion() for _ in range(config.layers))
         self.head = nn.Linear(text.width + config.width, len(self.tag_names))
+        if config.missing == "default_image":
+            side = vision.pixels.side
+            self.default_image: Tensor
+            self.register_buffer("default_image", torch.zeros(3, side, side))
 
     def _fusion(self) -> nn.Module:
         c = self.config
@@ -136,24 +155,24 @@ class MMNerModel(Tagging):
             return CrossAttention(c.width, c.heads, c.inner, c.fusion_dropout)
         if c.fusion == "gated":
             return Gated(c.width, c.heads, c.fusion_dropout)
+        if c.fusion == "umgf":
+            return GatedGraphLayer(c.width, c.heads, c.inner, c.fusion_dropout, pooling=c.pooling)
         return ConcatSummary()
 
     @classmethod
     def build(cls, config: MMNerModelConfig, labels: LabelSpace) -> Self:
         vision = load_vision(config.vision, side=config.image_side)
-        return cls(config, labels, load_text(config.text), vision)
+        if config.resize is not None:
+            vision.pixels = replace(vision.pixels, fit=config.resize)
+        made = cls(config, labels, load_text(config.text), vision)
+        if config.missing == "default_image":
+            made.default_image.copy_(default_pixels(config.default_image, vision.pixels))
+        return made
 
     @property
     def vision(self) -> VisionEncoder:
         """The picture encoder."""
         return cast(VisionEncoder, self.backbones["vision"])
-
-    def train(self, mode: bool = True) -> Self:
-        """A frozen picture encoder stays in evaluation mode."""
-        super().train(mode)
-        if self.config.freeze_vit:
-            self.vision.eval()
-        return self
 
     def needs(self) -> frozenset[Need]:
         return frozenset({self._pixels})
@@ -175,16 +194,24 @@ class MMNerModel(Tagging):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         inputs = batch.inputs
+        there, c = inputs["has_image"], self.config
         states = self.text(inputs["input_ids"], inputs["attention_mask"])  # B,T,D
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_vit):
-            patches = self.vision(inputs["pixels"])  # B,P,V
+        fill = self.default_image if c.missing == "default_image" else None
+        pixels = where_absent(inputs["pixels"], there, fill)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not c.freeze_vit):
+            patches = self.vision(pixels)  # B,P,V
         x, v = self.project_text(states), self.project_image(patches)  # B,T,K  B,P,K
         fused = x
         for layer in self.fusion:
-            fused = layer(fused, v)
-        # Selected, not multiplied: without a picture the road below is exactly the text's own.
-        there = inputs["has_image"][:, None, None]
-        fused = torch.where(there, fused, torch.zeros_like(fused))
+            if isinstance(layer, GatedGraphLayer):
+                mask = inputs["attention_mask"]
+                edges = mask.unsqueeze(2).expand(-1, -1, v.shape[1])  # B,T,P
+                fused, v = layer(fused, v, mask, edges)
+            else:
+                fused = layer(fused, v)
+        if c.missing == "zero_fusion":
+            # Selected, not multiplied: without a picture the road below is exactly the text's own.
+            fused = where_absent(fused, there)
         joined = self.chain_states(torch.cat([states, fused], -1), batch)
         return {"emissions": self.head(joined)}  # B,T,L
 

@@ -99,7 +99,7 @@ def conversion(tags: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor]:
 
     A span tag spreads its score evenly over the tags that it stands for; rows sum to 1.
     """
-    kinds = [tag[0] if tag[:2] in ("B-", "I-") else tag for tag in tags]
+    kinds = [tag[0] if tag[1:2] == "-" else tag for tag in tags]
     names = tuple(dict.fromkeys(kinds))
     matrix = torch.tensor([[float(kind == name) for kind in kinds] for name in names])
     return names, matrix / matrix.sum(1, keepdim=True)
