@@ -6,13 +6,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 TORCH ?= 2.13.0
 
-.PHONY: demo test lint bench docs dev train-env clean
+.PHONY: demo test test-slow lint bench docs dev train-env clean
 
 demo: $(VENV)/.core
 	$(BIN)/magpie demo --output demo-output
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+# What takes minutes: methods that must learn, kills, long streams. CI runs both.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -40,7 +44,7 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 # torch first and by exact version: the CPU build, where the index offers one, is then kept.
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet torch==$(TORCH)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[train,plots,export,supervision,dev]"
 	touch $@
 
 clean:
