@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 
-import magpie
 from magpie._io import (
     atomic_folder,
     atomic_write,
@@ -30,6 +29,7 @@ from magpie._io import (
     restore_folder,
     text_digest,
 )
+from magpie._version import __version__
 from magpie.backbones import from_folder
 from magpie.errors import FormatError, ModelError
 from magpie.methods.base import Method
@@ -103,7 +103,7 @@ def write_method(method: Method, folder: Path, notes: Mapping[str, Any] | None =
         "labels": method.labels.to_dict(),
         "needs": _described(method),
         "weights": file_digest(folder / WEIGHTS),
-        "magpie": magpie.__version__,
+        "magpie": __version__,
         "notes": dict(notes or {}),
     }
     atomic_write(folder / CONFIG, dump_json(body, indent=1))
