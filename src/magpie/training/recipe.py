@@ -87,6 +87,8 @@ class DataConfig:
     #: at most so many documents for training and for selection
     limit: int | None = None
     limit_dev: int | None = None
+    #: folders of published region features, by name
+    regions: Mapping[str, str] = field(default_factory=dict)
     #: prepared documents stay in memory; None decides by their size
     keep: bool | None = None
 
