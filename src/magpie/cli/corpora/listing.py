@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["info", "list_"]
 
 #: counts that `list` adds to the documents, the first of which a corpus has
-_MAIN = ("entities", "relations", "events", "regions", "blocks")
+_MAIN = ("relations", "events", "entities", "regions", "blocks")
 
 
 @corpora.command("list")
@@ -29,17 +29,14 @@ def list_(json: JsonFlag = False) -> None:
     if json:
         print_json({"corpora": [_summary(card) for card in found], "side": side_summaries()})
         return
-    shown = table("corpus", "splits", "documents", "holds", "what")
+    # Sums over the splits: with every split of its own, the table would not fit a terminal.
+    shown = table("corpus", "documents", "holds", "what")
     for card in found:
         counts = [split.counts for split in card.splits.values()]
-        documents = "/".join(str(each.documents) for each in counts)
-        holds = ""
-        for name in _MAIN:
-            numbers = [getattr(each, name) or 0 for each in counts]
-            if any(numbers):
-                holds = f"{'/'.join(map(str, numbers))} {name}"
-                break
-        shown.add_row(card.ref, "/".join(card.splits), documents, holds, card.task)
+        documents = sum(each.documents for each in counts)
+        sums = {name: sum(getattr(each, name) or 0 for each in counts) for name in _MAIN}
+        holds = next((f"{total} {name}" for name, total in sums.items() if total), "any")
+        shown.add_row(card.ref, str(documents) if counts else "format", holds, card.task)
     stdout().print(shown)
     stdout().print(side_table())
 
