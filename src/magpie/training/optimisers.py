@@ -38,7 +38,12 @@ class OptimiserConfig:
     #: share of the steps over which the rate rises
     warmup: float = 0.1
     #: linear: to zero at the end; bert: the 2018 form, x = step/total, x/warmup then 1 - x
-    schedule: Literal["linear", "bert", "constant", "cosine"] = "linear"
+    #: step: lowered by ``step_factor`` at ``step_count`` - 1 even distances, as StepLR does
+    schedule: Literal["linear", "bert", "constant", "cosine", "step"] = "linear"
+    #: parts of the run with one rate each: StepLR every 2 of 30 epochs makes 15
+    step_count: int = 15
+    #: from one part to the next
+    step_factor: float = 0.8
     #: largest gradient norm; 0 for none
     clip: float = 1.0
     #: clip every tensor on its own, as bert-adam's code did, or all together
@@ -54,34 +59,51 @@ class OptimiserConfig:
                 f"need rate > 0, 0 <= warmup < 1 and clip >= 0, got {self.rate}, {self.warmup}, "
                 f"{self.clip}"
             )
+        if self.step_count < 1 or not 0 < self.step_factor <= 1:
+            raise ConfigError(
+                f"need step_count >= 1 and step_factor in (0, 1], got {self.step_count}, "
+                f"{self.step_factor}"
+            )
 
 
-def _linear(x: float, warmup: float) -> float:
-    return x / warmup if x < warmup else max(0.0, (1 - x) / (1 - warmup))
+def _linear(x: float, config: OptimiserConfig) -> float:
+    return max(0.0, (1 - x) / (1 - config.warmup))
 
 
-def _bert(x: float, warmup: float) -> float:
+def _bert(x: float, config: OptimiserConfig) -> float:
     """The rate drops by the share of the warm-up at its end: 1 - x, not (1 - x) / (1 - w)."""
-    return x / warmup if x < warmup else max(0.0, 1 - x)
+    return max(0.0, 1 - x)
 
 
-def _constant(x: float, warmup: float) -> float:
-    return min(1.0, x / warmup) if warmup else 1.0
+def _constant(x: float, config: OptimiserConfig) -> float:
+    return 1.0
 
 
-def _cosine(x: float, warmup: float) -> float:
-    if x < warmup:
-        return x / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (x - warmup) / (1 - warmup))))
+def _cosine(x: float, config: OptimiserConfig) -> float:
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (x - config.warmup) / (1 - config.warmup))))
 
 
-#: share of the run done (0 to 1), warm-up -> factor on the peak rate
-SCHEDULES: dict[str, Callable[[float, float], float]] = {
+def _step(x: float, config: OptimiserConfig) -> float:
+    # A step on the border may come out a rounding error before it.
+    passed = math.floor(x * config.step_count + 1e-9)
+    return config.step_factor ** min(passed, config.step_count - 1)
+
+
+#: share of the run done (0 to 1), settings -> factor on the peak rate behind the warm-up
+SCHEDULES: dict[str, Callable[[float, OptimiserConfig], float]] = {
     "linear": _linear,
     "bert": _bert,
     "constant": _constant,
     "cosine": _cosine,
+    "step": _step,
 }
+
+
+def rate_factor(share: float, config: OptimiserConfig) -> float:
+    """Factor on the peak rate for a step at which ``share`` of the run is done."""
+    if share < config.warmup:
+        return share / config.warmup
+    return SCHEDULES[config.schedule](share, config)
 
 
 class BertAdam(torch.optim.Optimizer):
@@ -189,7 +211,7 @@ def _takes_decay(name: str, parameter: nn.Parameter) -> bool:
 
 def set_rates(optimiser: torch.optim.Optimizer, config: OptimiserConfig, share: float) -> None:
     """Sets every group's rate for a step at which ``share`` of the run is done."""
-    factor = SCHEDULES[config.schedule](share, config.warmup)
+    factor = rate_factor(share, config)
     for group in optimiser.param_groups:
         group["lr"] = group["peak"] * factor
 

@@ -1,0 +1,140 @@
+"""Optimisers and schedules of the published runs, by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
+
+from torch import nn  # noqa: E402
+
+from magpie.errors import ConfigError  # noqa: E402
+from magpie.methods.labels import LabelSpace  # noqa: E402
+from magpie.methods.ner.mmner_model import MMNerModel, MMNerModelConfig  # noqa: E402
+from magpie.training.optimisers import (  # noqa: E402
+    SCHEDULES,
+    BertAdam,
+    OptimiserConfig,
+    clip_gradients,
+    make_optimiser,
+    rate_factor,
+    set_rates,
+)
+
+
+@pytest.mark.parametrize(("share", "factor"), [(0.05, 0.5), (0.1, 0.9), (0.5, 0.5), (1.0, 0.0)])
+def test_the_schedule_of_2018_drops_at_the_end_of_its_warm_up(share: float, factor: float) -> None:
+    config = OptimiserConfig(schedule="bert", warmup=0.1)
+    assert rate_factor(share, config) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_every_schedule_rises_evenly_and_never_above_its_peak(schedule: str) -> None:
+    config = OptimiserConfig(schedule=schedule, warmup=0.2)  # type: ignore[arg-type]
+    assert [rate_factor(x / 20, config) for x in range(4)] == pytest.approx([0, 0.25, 0.5, 0.75])
+    assert all(0 <= rate_factor(x / 100, config) <= 1 for x in range(101))
+    bare = OptimiserConfig(schedule=schedule, warmup=0.0)  # type: ignore[arg-type]
+    assert rate_factor(0.0, bare) == 1.0
+
+
+def test_linear_cosine_and_constant_between() -> None:
+    values = {
+        name: rate_factor(0.6, OptimiserConfig(schedule=name, warmup=0.2))  # type: ignore[arg-type]
+        for name in ("linear", "cosine", "constant")
+    }
+    assert values == pytest.approx(
+        {"linear": 0.5, "cosine": 0.5 * (1 + math.cos(math.pi / 2)), "constant": 1.0}
+    )
+
+
+@pytest.mark.parametrize("per_epoch", [1, 7, 250, 211])
+def test_steps_are_those_of_step_lr(per_epoch: int) -> None:
+    """StepLR(2, 0.8) over 30 epochs, at the first and the last step of each epoch."""
+    config = OptimiserConfig(schedule="step", warmup=0.0, rate=1e-4)
+    total = 30 * per_epoch
+    starts = [1e-4 * rate_factor(e * per_epoch / total, config) for e in range(6)]
+    assert starts == pytest.approx([1e-4, 1e-4, 8e-5, 8e-5, 6.4e-5, 6.4e-5])
+    for epoch in range(30):
+        last = ((epoch + 1) * per_epoch - 1) / total
+        assert rate_factor(last, config) == pytest.approx(0.8 ** (epoch // 2))
+    assert rate_factor(1.0, config) == pytest.approx(0.8**14)
+
+
+def test_step_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="step_count >= 1"):
+        OptimiserConfig(step_count=0)
+    with pytest.raises(ConfigError, match="step_factor"):
+        OptimiserConfig(step_factor=1.5)
+    with pytest.raises(ConfigError, match="rate > 0"):
+        OptimiserConfig(rate=0)
+
+
+def test_bert_adam_by_hand() -> None:
+    """No bias correction; decay joins the update before the rate."""
+    weight = nn.Parameter(torch.tensor([2.0, -1.0], dtype=torch.double))
+    optimiser = BertAdam([weight], lr=0.1, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01)
+    values, m, v = [2.0, -1.0], [0.0, 0.0], [0.0, 0.0]
+    for gradient in ([0.5, -2.0], [1.0, 3.0]):
+        weight.grad = torch.tensor(gradient, dtype=torch.double)
+        optimiser.step()
+        for i, g in enumerate(gradient):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g * g
+            values[i] -= 0.1 * (m[i] / (math.sqrt(v[i]) + 1e-6) + 0.01 * values[i])
+        assert weight.detach().tolist() == pytest.approx(values, abs=1e-12)
+
+
+def test_its_first_update_is_larger_than_adams() -> None:
+    """m / sqrt(v) is 0.1 / sqrt(0.001) = 3.16 at the first step, where Adam corrects it to 1."""
+    weight = nn.Parameter(torch.zeros(1))
+    weight.grad = torch.ones(1)
+    BertAdam([weight], lr=1.0, weight_decay=0.0).step()
+    assert weight.item() == pytest.approx(-0.1 / math.sqrt(0.001), rel=1e-4)
+
+
+def test_each_tensor_is_clipped_by_itself_or_all_together() -> None:
+    def clipped(each: bool) -> list[list[float]]:
+        first, second = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1))
+        first.grad, second.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.5])
+        clip_gradients([first, second], OptimiserConfig(clip=1.0, clip_each=each))
+        return [first.grad.tolist(), second.grad.tolist()]
+
+    assert clipped(True) == [pytest.approx([0.6, 0.8], rel=1e-5), pytest.approx([0.5])]
+    norm = math.sqrt(25.25)
+    assert clipped(False) == [
+        pytest.approx([3 / norm, 4 / norm], rel=1e-5),
+        pytest.approx([0.5 / norm], rel=1e-5),
+    ]
+
+
+def test_no_clip_leaves_gradients_alone() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    weight.grad = torch.tensor([40.0])
+    clip_gradients([weight], OptimiserConfig(clip=0))
+    assert weight.grad.item() == 40.0
+
+
+def test_groups_keep_their_rates_and_biases_and_norms_take_no_decay() -> None:
+    config = MMNerModelConfig(
+        text="tiny-bert", vision="tiny-vit", width=32, heads=4, inner=32, text_rate=3e-5
+    )
+    method = MMNerModel.build(config, LabelSpace(entity_types=("PER",)))
+    settings = OptimiserConfig(name="bert-adam", rate=1e-4, warmup=0.0, schedule="step")
+    optimiser = make_optimiser(method, settings)
+    assert isinstance(optimiser, BertAdam)
+    rates = {group["name"]: group["peak"] for group in optimiser.param_groups}
+    # The picture encoder is frozen and has no group.
+    assert rates == {"text": 3e-5, "fusion": 1e-4}
+    names = {id(p): n for n, p in method.named_parameters()}
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            plain = name.endswith("bias") or "norm" in name.lower()
+            if plain or parameter.dim() == 1:
+                assert group["weight_decay"] == 0.0, name
+            else:
+                assert group["weight_decay"] == 0.01, name
+    set_rates(optimiser, settings, 0.5)
+    assert {g["lr"] / g["peak"] for g in optimiser.param_groups} == {0.8**7}
