@@ -1,0 +1,1 @@
+"""Multimodal relation extraction."""
