@@ -43,6 +43,17 @@ def test_crop_keeps_the_centre() -> None:
     assert boxes.to_original((0, 0, 28, 28)) == (18, 2, 46, 30)
 
 
+def test_centre_keeps_the_whole_shorter_side() -> None:
+    image = picture(64, 32)
+    square, boxes = network_square(image, PixelSpec(side=32, fit="centre"))
+    # Nothing is scaled: every row, the middle 32 of 64 columns.
+    assert (square == image.pixels[:, 16:48]).all()
+    assert boxes.to_original((0, 0, 32, 32)) == (16, 0, 48, 32)
+    halved, boxes = network_square(image, PixelSpec(side=16, fit="centre"))
+    assert halved.shape == (16, 16, 3)
+    assert boxes.to_original((0, 0, 16, 16)) == (16, 0, 48, 32)
+
+
 def test_colours_are_normalised_channel_by_channel() -> None:
     grey = LoadedImage(np.full((4, 4, 3), 51, np.uint8), 4, 4)
     pixels, _ = network_input(grey, PixelSpec(side=4))
@@ -93,5 +104,5 @@ def test_a_picture_smaller_than_its_window_is_named() -> None:
 def test_impossible_squares() -> None:
     with pytest.raises(ConfigError, match="side must be at least 1"):
         PixelSpec(side=0)
-    with pytest.raises(ConfigError, match="squash, crop or window, got 'pad'"):
+    with pytest.raises(ConfigError, match="squash, crop, centre or window, got 'pad'"):
         PixelSpec(fit="pad")  # type: ignore[arg-type]

@@ -125,7 +125,7 @@ def load_vision(name: str, *, side: int | None = None) -> VisionEncoder:
     config = load_local(place, AutoConfig.from_pretrained)
     if config.model_type in ("clip", "clip_vision_model"):
         model: Any = load_local(place, CLIPVisionModel.from_pretrained)
-        colours, fit = CLIP, "crop"
+        colours, fit = CLIP, "centre"
     elif config.model_type == "resnet":
         model = load_local(place, AutoModel.from_pretrained)
         colours, fit = IMAGENET, "crop"

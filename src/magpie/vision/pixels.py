@@ -50,7 +50,8 @@ class PixelSpec:
     """The square that an encoder wants.
 
     ``fit``: ``squash`` scales both sides to ``side``; ``crop`` scales the shorter side to
-    ``side / 0.875`` and cuts the centre, as the classification networks were evaluated; ``window``
+    ``side / 0.875`` and cuts the centre, as the classification networks were evaluated; ``centre``
+    scales it to ``side`` itself, as CLIP reads pictures; ``window``
     cuts without scaling at a place drawn from the picture's content and mirrors half of the
     pictures, as UMT's features were made: the same picture always gives the same window, and one
     that is smaller than ``side`` cannot be used.
@@ -60,14 +61,14 @@ class PixelSpec:
     """
 
     side: int = 224
-    fit: Literal["squash", "crop", "window"] = "squash"
+    fit: Literal["squash", "crop", "centre", "window"] = "squash"
     normalisation: Normalisation = IMAGENET
 
     def __post_init__(self) -> None:
         if self.side < 1:
             raise ConfigError(f"side must be at least 1, got {self.side}")
-        if self.fit not in ("squash", "crop", "window"):
-            raise ConfigError(f"fit must be squash, crop or window, got {self.fit!r}")
+        if self.fit not in ("squash", "crop", "centre", "window"):
+            raise ConfigError(f"fit must be squash, crop, centre or window, got {self.fit!r}")
 
 
 def network_input(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.float32], BoxMap]:
@@ -99,7 +100,7 @@ def network_square(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.
     if spec.fit == "squash":
         size, left, top = (side, side), 0, 0
     else:
-        factor = side / _KEPT / min(rows, columns)
+        factor = side / (_KEPT if spec.fit == "crop" else 1.0) / min(rows, columns)
         size = (max(side, round(columns * factor)), max(side, round(rows * factor)))
         left, top = (size[0] - side) // 2, (size[1] - side) // 2
     scaled = Image.fromarray(image.pixels).resize(size, Image.Resampling.BILINEAR)

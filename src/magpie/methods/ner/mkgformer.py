@@ -1,0 +1,107 @@
+"""MKGformer for named entities: two towers that exchange in their last layers, and a chain.
+
+Chen et al.: Hybrid Transformer with Multi-level Fusion for Multimodal Knowledge Graph Completion,
+SIGIR 2022; public code zjunlp/MKGformer, folder MNER. Unusual: the picture enters as cut-outs of
+two sizes, the whole picture does not (``use_full_image``); a picture layer reads the keys and
+values of the text layer before; a word finds its picture tokens by an unscaled product, so that
+the softmax is peaked. The published runs pad every text to ``max_length`` and let the picture
+attend to the padding (``mask_text_prefix=False``).
+
+Shapes: B batch, T pieces, D width, L tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self, cast
+
+from torch import Tensor, nn
+
+from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
+from magpie.errors import ConfigError
+from magpie.features import Assets, Need
+from magpie.methods._mkgformer import TowerConfig, Towers, lengthened
+from magpie.methods.base import Batch, Example, ParameterGroup
+from magpie.methods.labels import LabelSpace
+from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.schema import Document
+
+__all__ = ["Mkgformer", "MkgformerConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MkgformerConfig(TowerConfig, TaggingConfig):
+    """Settings of MKGformer's tagger; the defaults are the published ones."""
+
+    text: str = "bert-base-uncased"
+    #: rate of the linear layer and the chain; None takes the recipe's
+    head_rate: float | None = 5e-2
+
+    def __post_init__(self) -> None:
+        TaggingConfig.__post_init__(self)
+        TowerConfig.__post_init__(self)
+        if self.head_rate is not None and self.head_rate <= 0:
+            raise ConfigError(f"head_rate must be positive, got {self.head_rate}")
+
+
+class Mkgformer(Tagging):
+    """Emissions from the last text states."""
+
+    name: ClassVar[str] = "mkgformer"
+    Config: ClassVar[type[MkgformerConfig]] = MkgformerConfig
+    config: MkgformerConfig
+
+    def __init__(
+        self,
+        config: MkgformerConfig,
+        labels: LabelSpace,
+        text: TextEncoder,
+        vision: VisionEncoder,
+    ) -> None:
+        super().__init__(config, labels, {"text": text, "vision": vision})
+        self.towers = Towers(config, text, vision)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(text.width, len(self.tag_names))
+
+    @classmethod
+    def build(cls, config: MkgformerConfig, labels: LabelSpace) -> Self:
+        return cls(config, labels, load_text(config.text), load_vision(config.vision))
+
+    @property
+    def vision(self) -> VisionEncoder:
+        """The picture tower."""
+        return cast(VisionEncoder, self.backbones["vision"])
+
+    def needs(self) -> frozenset[Need]:
+        return self.towers.needs()
+
+    def prepare(self, document: Document, assets: Assets) -> Example:
+        example = self.prepare_words(document)
+        example.inputs.update(self.towers.prepare(assets))
+        return example
+
+    def collate(
+        self, examples: Sequence[Example], targets: Sequence[Mapping[str, Tensor]] = ()
+    ) -> Batch:
+        """As of every method; where the picture sees padding, its length must be that of T."""
+        batch = super().collate(examples, targets)
+        if not self.config.mask_text_prefix:
+            names = ("input_ids", "attention_mask")
+            lengthened(batch.inputs, names, self.room, self.text.pad_id)
+            if self.config.subtoken == "x_tag":
+                lengthened(batch.targets, ("tags",), self.room, 0)
+        return batch
+
+    def scores(self, batch: Batch) -> dict[str, Tensor]:
+        states = self.towers(self.text, self.vision, batch.inputs).text[-1]  # B,T,D
+        return {"emissions": self.head(self.dropout(self.chain_states(states, batch)))}  # B,T,L
+
+    def groups(self) -> list[ParameterGroup]:
+        head = (*self.head.parameters(), *self.crf.parameters())
+        taken = {id(p) for p in head}
+        towers = tuple(p for p in self.trainable() if id(p) not in taken)
+        return [
+            ParameterGroup(name="towers", parameters=towers),
+            ParameterGroup(name="head", parameters=head, rate=self.config.head_rate),
+        ]

@@ -1,0 +1,284 @@
+"""Two towers run layer by layer, side by side, and the two roads between them.
+
+Chen et al.: Hybrid Transformer with Multi-level Fusion for Multimodal Knowledge Graph Completion
+(MKGformer), SIGIR 2022, which several later methods build on. Below the fusion layers a CLIP layer
+and a BERT layer each go their own way. In a fusion layer the picture goes first and attends also
+to the keys and values of the text layer before (prefix-guided interaction); then the text's
+feed-forward part adds what its words find in the picture (correlation-aware fusion).
+
+Layers and weights of both towers stay those of transformers; only what is new is held here.
+
+Shapes: N texts, B pictures, T pieces, P picture tokens, K cut-outs, H heads, D width of both
+towers, F inner width of the text's feed-forward part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.masking_utils import create_bidirectional_mask
+
+from magpie.errors import ConfigError
+from magpie.nn.bert_layers import bert_init
+
+__all__ = [
+    "CorrelationFusion",
+    "CropTokens",
+    "KeysValues",
+    "LockStep",
+    "TowerStates",
+    "correlated",
+    "prefix_guided",
+    "text_keys_values",
+    "text_layer",
+]
+
+#: keys and values of one layer, both [N, H, T, D / H]
+KeysValues = tuple[Tensor, Tensor]
+
+
+def _heads(states: Tensor, count: int) -> Tensor:
+    """[N, T, D] -> [N, H, T, D / H]."""
+    return states.unflatten(2, (count, -1)).transpose(1, 2)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None, rate: float) -> Any:
+    """Scaled by the root of D / H; ``seen`` is true where a key may be seen -> [N, T, D]."""
+    found = functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=seen, dropout_p=rate
+    )
+    return found.transpose(1, 2).flatten(2)
+
+
+def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor | None) -> Tensor:
+    """Text -> picture: a CLIP layer whose keys and values begin with those of a text layer.
+
+    Z <- Z + Attn(LN1 Z; [K_text ; K], [V_text ; V]); Z <- Z + MLP(LN2 Z).
+
+    Args:
+        layer: of a CLIP vision tower.
+        states: Z [N, P, D].
+        prefix: K_text and V_text.
+        seen: [N, 1, 1, T + P], true where a key may be seen; None for everything.
+    """
+    own = layer.self_attn
+    z = layer.layer_norm1(states)  # N,P,D
+    queries, keys, values = (
+        _heads(project(z), own.num_heads) for project in (own.q_proj, own.k_proj, own.v_proj)
+    )
+    keys, values = torch.cat([prefix[0], keys], 2), torch.cat([prefix[1], values], 2)  # N,H,T+P,.
+    rate = own.dropout if layer.training else 0.0
+    states = states + own.out_proj(_attend(queries, keys, values, seen, rate))
+    return cast(Tensor, states + layer.mlp(layer.layer_norm2(states)))
+
+
+def correlated(context: Tensor, vision: Tensor) -> Tensor:
+    """F = softmax(C Z^T) Z, not scaled: context C [N, T, D], vision Z [N, P, D] -> [N, T, D]."""
+    similarity = context @ vision.transpose(1, 2)  # N,T,P
+    return similarity.softmax(-1) @ vision
+
+
+class CorrelationFusion(nn.Module):
+    """Picture -> text: what is added inside the feed-forward part, W_f F + b_f.
+
+    Args:
+        width: D.
+        inner: F.
+        deviation: of new weights.
+    """
+
+    def __init__(self, width: int, inner: int, deviation: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, inner)
+        bert_init(self.dense, deviation)
+
+    def forward(self, context: Tensor, vision: Tensor) -> Tensor:
+        """C [N, T, D], Z [N, P, D] -> [N, T, F]."""
+        return cast(Tensor, self.dense(correlated(context, vision)))
+
+
+def text_keys_values(layer: Any, states: Tensor) -> KeysValues:
+    """Keys and values of a BERT layer, computed from its input [N, T, D]."""
+    own = layer.attention.self
+    count = own.num_attention_heads
+    return _heads(own.key(states), count), _heads(own.value(states), count)
+
+
+def text_layer(
+    layer: Any,
+    states: Tensor,
+    keys_values: KeysValues,
+    seen: Tensor | None,
+    fusion: CorrelationFusion | None = None,
+    vision: Tensor | None = None,
+) -> Tensor:
+    """A BERT layer; with a fusion its feed-forward part also reads the picture.
+
+    C = heads side by side, before W_o; a = LN(W_o C + x);
+    h = gelu(W_1 a + b_1 + W_f F + b_f); y = LN(W_2 h + b_2 + a).
+    """
+    own = layer.attention.self
+    queries = _heads(own.query(states), own.num_attention_heads)
+    rate = own.dropout.p if own.training else 0.0
+    context = _attend(queries, *keys_values, seen, rate)  # N,T,D
+    a = layer.attention.output(context, states)
+    grown = layer.intermediate.dense(a)  # N,T,F
+    if fusion is not None and vision is not None:
+        grown = grown + fusion(context, vision)
+    h = layer.intermediate.intermediate_act_fn(grown)
+    return cast(Tensor, layer.output(h, a))
+
+
+class CropTokens(nn.Module):
+    """Cut-outs of two sizes as picture tokens behind CLIP's class embedding.
+
+    CLIP's own patch convolution reads them; each kind has a learned table of positions. The class
+    token has none. Cut-outs that are absent are zeros: patches of zeros with positions.
+
+    Args:
+        grounded, detector: K and patches a cut-out of each kind.
+        width: D.
+        deviation: of both tables; CLIP draws its own table so.
+    """
+
+    def __init__(
+        self,
+        grounded: tuple[int, int],
+        detector: tuple[int, int],
+        width: int,
+        deviation: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.grounded_positions = nn.Parameter(torch.empty(grounded[0] * grounded[1], width))
+        self.detector_positions = nn.Parameter(torch.empty(detector[0] * detector[1], width))
+        for table in (self.grounded_positions, self.detector_positions):
+            nn.init.normal_(table, std=deviation)
+
+    def forward(
+        self, clip: Any, grounded: Tensor, detector: Tensor, whole: Tensor | None = None
+    ) -> Tensor:
+        """Before the first norm: [class; patches of the whole; of the grounded; of the detector].
+
+        Args:
+            clip: the vision tower.
+            grounded, detector: [B, K, 3, side, side] of each kind.
+            whole: [B, 3, side, side], with CLIP's own positions.
+        """
+        own = clip.embeddings
+        parts = [own.class_embedding.expand(len(grounded), 1, -1)]  # B,1,D
+        if whole is not None:
+            parts.append(_patches(own, whole[:, None]) + own.position_embedding.weight[1:])
+        parts.append(_patches(own, grounded) + self.grounded_positions)
+        parts.append(_patches(own, detector) + self.detector_positions)
+        return torch.cat(parts, 1)  # B,P,D
+
+
+def _patches(embeddings: Any, crops: Tensor) -> Tensor:
+    """[B, K, 3, side, side] -> [B, K * patches, D], the patches of a cut-out row by row."""
+    read = embeddings.patch_embedding(crops.flatten(0, 1))  # B*K,D,rows,columns
+    return cast(Tensor, read.flatten(2).transpose(1, 2).unflatten(0, crops.shape[:2]).flatten(1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class TowerStates:
+    """What every layer returned: ``text`` [N, T, D]; ``vision`` [B, P, D] below the fusion layers,
+    [N, P, D] in them."""
+
+    text: tuple[Tensor, ...]
+    vision: tuple[Tensor, ...]
+
+
+class LockStep(nn.Module):
+    """The fusion weights of both towers and the order of their layers.
+
+    Args:
+        text: configuration of the BERT tower.
+        vision: configuration of the CLIP tower.
+        fusion_layers: how many layers, the last ones, exchange.
+
+    Raises:
+        ConfigError: the towers do not fit together.
+    """
+
+    def __init__(self, text: Any, vision: Any, fusion_layers: int = 4) -> None:
+        super().__init__()
+        for what in ("num_hidden_layers", "hidden_size", "num_attention_heads"):
+            if getattr(text, what) != getattr(vision, what):
+                raise ConfigError(
+                    f"both towers need the same {what}, got {getattr(text, what)} (text) and "
+                    f"{getattr(vision, what)} (picture)",
+                    mend="bert-base-uncased goes with clip-vit-base-patch32.",
+                )
+        self.depth = int(text.num_hidden_layers)
+        if not 1 <= fusion_layers < self.depth:
+            raise ConfigError(
+                f"fusion_layers must lie in 1 to {self.depth - 1}, got {fusion_layers}",
+                mend="The first fusion layer reads keys and values of the layer before.",
+            )
+        #: index of the first fusion layer
+        self.fusion_start = self.depth - fusion_layers
+        # As published, every layer has its weights, though only the last ones use them.
+        self.fusions = nn.ModuleList(
+            CorrelationFusion(text.hidden_size, text.intermediate_size, text.initializer_range)
+            for _ in range(self.depth)
+        )
+
+    def forward(
+        self,
+        bert: Any,
+        clip: Any,
+        words: Tensor,
+        attention_mask: Tensor,
+        tokens: Tensor,
+        owner: Tensor | None = None,
+        *,
+        mask_prefix: bool = True,
+    ) -> TowerStates:
+        """Both towers, bottom to top.
+
+        Args:
+            bert, clip: the towers.
+            words: embedded pieces [N, T, D].
+            attention_mask: [N, T], 1 where there is a piece.
+            tokens: picture tokens behind the first norm [B, P, D].
+            owner: [N], the picture of each text; None where text n has picture n.
+            mask_prefix: hide padded pieces from the picture.
+        """
+        seen = cast(
+            Tensor | None,
+            create_bidirectional_mask(
+                config=bert.config, inputs_embeds=words, attention_mask=attention_mask
+            ),
+        )
+        prefix_seen = None
+        if mask_prefix:
+            everything = attention_mask.new_ones((len(words), tokens.shape[1]))
+            prefix_seen = torch.cat([attention_mask, everything], 1).bool()[:, None, None]
+        x, z = words, tokens
+        texts, visions = [], []
+        before: KeysValues | None = None
+        for index, (text, vision) in enumerate(
+            zip(bert.encoder.layer, clip.encoder.layers, strict=True)
+        ):
+            if before is None:
+                z = vision(z, attention_mask=None)
+            else:
+                z = prefix_guided(vision, z, before, prefix_seen)
+            visions.append(z)
+            # So far a picture knows nothing of its texts; from the next layer on each reads it
+            # in its own way.
+            if index == self.fusion_start - 1 and owner is not None:
+                z = z[owner]
+            if index < self.fusion_start - 1:
+                x = text(x, seen)
+            else:
+                own = text_keys_values(text, x)
+                fusion = cast(CorrelationFusion, self.fusions[index])
+                x = text_layer(text, x, own, seen, None if before is None else fusion, z)
+                before = own
+            texts.append(x)
+        return TowerStates(tuple(texts), tuple(visions))
