@@ -11,7 +11,7 @@ from magpie.schema import Document
 
 __all__ = ["LabelSpace", "TagOrder", "tag_names"]
 
-TagOrder = Literal["umt", "umgf", "words"]
+TagOrder = Literal["umt", "umgf", "words", "bioes"]
 
 #: order of the entity types inside the published tag inventories (bert_crf.md)
 _PUBLISHED: dict[str, tuple[str, ...]] = {
@@ -98,13 +98,14 @@ def tag_names(types: tuple[str, ...], order: TagOrder) -> tuple[str, ...]:
 
     Args:
         types: entity types of the corpus.
-        order: ``words`` is O and B-/I- a type (first-piece tagging). ``umt`` and ``umgf`` are the
+        order: ``words`` is O and B-/I- a type (first-piece tagging), ``bioes`` O and B-/I-/E-/S-.
+            ``umt`` and ``umgf`` are the
             published inventories with padding and special tags: ``PAD O B-MISC I-MISC ... X [CLS]
             [SEP]`` and ``PAD B-PER I-PER ... O X CLS SEP`` (bert_crf.md). There, the corpus's own
             spelling of the fourth type (MISC or OTHER) is kept and further types follow.
     """
-    if order == "words":
-        return ("O", *_pairs(types))
+    if order in ("words", "bioes"):
+        return ("O", *_pairs(types, "BI" if order == "words" else "BIES"))
     rank = {_shared(kind): place for place, kind in enumerate(_PUBLISHED[order])}
     pairs = _pairs(tuple(sorted(types, key=lambda kind: rank.get(_shared(kind), len(rank)))))
     if order == "umt":
@@ -117,5 +118,5 @@ def _shared(kind: str) -> str:
     return "OTHER" if kind == "MISC" else kind
 
 
-def _pairs(types: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{place}-{kind}" for kind in types for place in "BI")
+def _pairs(types: tuple[str, ...], places: str = "BI") -> tuple[str, ...]:
+    return tuple(f"{place}-{kind}" for kind in types for place in places)

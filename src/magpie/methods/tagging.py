@@ -8,7 +8,7 @@ gathers the first pieces and runs the chain over words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -17,14 +17,15 @@ from torch import Tensor
 from magpie.backbones import TextEncoder
 from magpie.errors import ConfigError
 from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Task
-from magpie.methods.labels import LabelSpace, tag_names
+from magpie.methods.components.ideas import Ideas, IdeasConfig
+from magpie.methods.labels import LabelSpace, TagOrder, tag_names
 from magpie.nn.crf import CRF
 from magpie.schema import Annotations, Document, Entity, Provenance, Span
 from magpie.text.align import words_of
 from magpie.text.tags import decode_tags, encode_tags
 from magpie.text.words import split_words
 
-__all__ = ["Pieces", "Tagging", "TaggingConfig", "cut_words", "document_words"]
+__all__ = ["Pieces", "Tagging", "TaggingConfig", "cut_words", "document_words", "word_tags"]
 
 #: more pieces than any text has
 _UNCUT = 1 << 60
@@ -40,7 +41,9 @@ class TaggingConfig(MethodConfig):
     max_length: int = 128
     #: x_tag: chain over pieces with [CLS], [SEP], X; first_only: chain over words
     subtoken: Literal["x_tag", "first_only"] = "x_tag"
-    #: numbering of the published tag inventory; first_only numbers O, B-, I- a type
+    #: BIOES needs first_only: later pieces of a word have no place in it
+    scheme: Literal["BIO", "BIOES"] = "BIO"
+    #: numbering of the published tag inventory; first_only numbers O and the tags of each type
     tag_order: Literal["umt", "umgf"] = "umt"
     #: on the encoder's last states
     dropout: float = 0.1
@@ -48,12 +51,16 @@ class TaggingConfig(MethodConfig):
     constrain_bio: bool = False
     #: over the sentences of a batch
     reduction: Literal["mean", "sum"] = "mean"
+    #: parts that any tagger can switch on
+    ideas: IdeasConfig = field(default_factory=IdeasConfig)
 
     def __post_init__(self) -> None:
         if self.max_length < 3:
             raise ConfigError(f"max_length must be at least 3, got {self.max_length}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+        if self.scheme == "BIOES" and self.subtoken == "x_tag":
+            raise ConfigError("scheme BIOES needs subtoken='first_only', got 'x_tag'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +86,13 @@ def document_words(document: Document) -> list[tuple[str, int, int]]:
     ]
 
 
-def cut_words(document: Document, encoder: TextEncoder, max_length: int) -> Pieces:
+def cut_words(
+    document: Document, encoder: TextEncoder, max_length: int, *, unknown: bool = False
+) -> Pieces:
     """Words -> pieces, ``[CLS]`` in front and ``[SEP]`` behind, at most ``max_length``.
 
     A word that yields no piece (a no-break space, an accent alone) keeps its place with
-    ``first = -1``, so words and labels stay aligned.
+    ``first = -1``, so words and labels stay aligned; with ``unknown`` it becomes the unknown piece.
     """
     words = document_words(document)
     texts = {block.id: block.text for block in document.blocks}
@@ -102,7 +111,8 @@ def cut_words(document: Document, encoder: TextEncoder, max_length: int) -> Piec
         if words
         else []
     )
-    for ids in encoded:
+    for cut_word in encoded:
+        ids = cut_word or ([int(tokenizer.unk_token_id)] if unknown else [])
         if not ids or len(body) >= limit:
             first.append(-1)
             cut += bool(ids)
@@ -125,6 +135,8 @@ class Tagging(Method):
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
+    #: whether it looks at pictures in the way that the ideas about pictures need
+    sees: ClassVar[bool] = False
     config: TaggingConfig
 
     def __init__(
@@ -135,10 +147,17 @@ class Tagging(Method):
             raise ConfigError(
                 f"{self.name} needs entity types", mend="Are there entities in the training data?"
             )
-        order = "words" if config.subtoken == "first_only" else config.tag_order
+        order: TagOrder = config.tag_order
+        if config.subtoken == "first_only":
+            order = "bioes" if config.scheme == "BIOES" else "words"
         self.tag_names = tag_names(labels.entity_types, order)
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
+        if config.ideas.about_pictures and not self.sees:
+            raise ConfigError(
+                f"{self.name} has no place for ideas.{', ideas.'.join(config.ideas.about_pictures)}"
+            )
+        self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
 
     @property
     def text(self) -> TextEncoder:
@@ -163,7 +182,7 @@ class Tagging(Method):
     def prepare_words(self, document: Document) -> Example:
         """``input_ids``, ``attention_mask`` [T], ``first`` [W] of the document's words."""
         pieces = cut_words(document, self.text, self.room)
-        return Example(
+        example = Example(
             document,
             {
                 "input_ids": torch.tensor(pieces.ids),
@@ -172,10 +191,18 @@ class Tagging(Method):
             },
             {"words": pieces.words, "cut": pieces.cut},
         )
+        self.look_up(example, pieces.first, len(pieces.ids))
+        return example
+
+    def look_up(self, example: Example, first: Sequence[int], length: int) -> None:
+        """Adds what the dictionary says, where there is one; ``length``: pieces of the text."""
+        texts = {block.id: block.text for block in example.document.blocks}
+        words = [texts[block][start:end] for block, start, end in example.notes["words"]]
+        self.ideas.read_words(words, first, length, example.inputs, example.notes)
 
     def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
         """``tags``: [T] for ``x_tag``, [words kept] for ``first_only``."""
-        tags = word_tags(document, example.notes["words"])
+        tags = word_tags(document, example.notes["words"], self.config.scheme)
         first = example.inputs["first"].tolist()
         if self.config.subtoken == "first_only":
             kept = [tag for tag, place in zip(tags, first, strict=True) if place >= 0]
@@ -192,6 +219,8 @@ class Tagging(Method):
     def forward(self, batch: Batch) -> Output:
         """Scores ``emissions`` [B, T or W, L]; the loss terms when there are targets."""
         scores = self.scores(batch)
+        if self.ideas.biases:
+            scores["emissions"] = scores["emissions"] + self.idea_bias(batch)
         losses: dict[str, Tensor] = {}
         if batch.targets:
             mask = self.chain_mask(batch)
@@ -208,6 +237,18 @@ class Tagging(Method):
     def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Further terms, already weighted."""
         return {}
+
+    def text_states(self, batch: Batch) -> Tensor:
+        """The encoder's last states [B, T, D], the dictionary's features added where that is on."""
+        states = self.text(batch.inputs["input_ids"], batch.inputs["attention_mask"])
+        return self.ideas.add_features(states, batch.inputs)
+
+    def idea_bias(self, batch: Batch) -> Tensor:
+        """What the dictionary adds to the emissions, [B, T or W, L]."""
+        types, inside = (
+            self.chain_states(batch.inputs[name], batch) for name in ("kb_types", "kb_inside")
+        )
+        return self.ideas.bias(types, inside)
 
     def chain_states(self, states: Tensor, batch: Batch) -> Tensor:
         """States of the chain's positions: [B, T, D] as they are, or gathered first pieces."""
@@ -246,7 +287,7 @@ class Tagging(Method):
         emissions = output.scores["emissions"]
         mask = self.chain_mask(batch)
         paths = self.crf.decode(emissions, mask)
-        marginals = self.crf.marginals(emissions, mask).unary
+        marginals = self.crf.marginals(emissions, mask).unary.tolist()
         found = []
         for row, example in enumerate(batch.examples):
             first = batch.inputs["first"][row].tolist()[: len(example.notes["words"])]
@@ -254,8 +295,8 @@ class Tagging(Method):
             tags, scores = [], []
             for place in places:
                 name = "O" if place < 0 else self.tag_names[paths[row][place]]
-                tags.append(name if name[:2] in ("B-", "I-") else "O")
-                scores.append(0.0 if place < 0 else float(marginals[row, place, paths[row][place]]))
+                tags.append(name if name[1:2] == "-" else "O")
+                scores.append(0.0 if place < 0 else marginals[row][place][paths[row][place]])
             found.append(self._annotations(example, tags, scores))
         return found
 
@@ -288,8 +329,12 @@ class Tagging(Method):
         return Annotations(entities=tuple(entities), provenance=Provenance(method=self.name))
 
 
-def word_tags(document: Document, words: Sequence[tuple[str, int, int]]) -> list[str]:
-    """Gold BIO tags of the words; an entity that ends inside a word takes the whole word.
+def word_tags(
+    document: Document,
+    words: Sequence[tuple[str, int, int]],
+    scheme: Literal["BIO", "BIOES"] = "BIO",
+) -> list[str]:
+    """Gold tags of the words; an entity that ends inside a word takes the whole word.
 
     Of overlapping entities the longer stays, then the earlier: one tag a word holds no more.
     """
@@ -307,7 +352,7 @@ def word_tags(document: Document, words: Sequence[tuple[str, int, int]]) -> list
         for chunk in sorted(chunks, key=lambda c: (c[1] - c[2], c[1])):
             if all(chunk[2] <= other[1] or other[2] <= chunk[1] for other in kept):
                 kept.append(chunk)
-        tags.extend(encode_tags(kept, after - begin))
+        tags.extend(encode_tags(kept, after - begin, scheme))
     return tags
 
 

@@ -39,8 +39,8 @@ class CRF(nn.Module):
 
     Args:
         labels: how many tags, or their names. Names are needed for ``constrain_bio``.
-        constrain_bio: forbid, when decoding only, an ``I-X`` that follows neither ``B-X`` nor
-            ``I-X``. Training stays unconstrained, as published.
+        constrain_bio: forbid, when decoding only, an ``I-X`` or ``E-X`` that follows neither
+            ``B-X`` nor ``I-X``. Training stays unconstrained, as published.
     """
 
     def __init__(self, labels: int | Sequence[str], *, constrain_bio: bool = False) -> None:
@@ -233,9 +233,9 @@ def _bio_rules(names: Sequence[str] | None, count: int) -> tuple[Tensor, Tensor]
     start = torch.ones(count, dtype=torch.bool)
     moves = torch.ones(count, count, dtype=torch.bool)
     for j, label in enumerate(names or ()):
-        if not label.startswith("I-"):
+        if not label.startswith(("I-", "E-")):
             continue
         start[j] = False
         for i, before in enumerate(names or ()):
-            moves[i, j] = before in (f"B-{label[2:]}", label)
+            moves[i, j] = before in (f"B-{label[2:]}", f"I-{label[2:]}")
     return start, moves

@@ -51,6 +51,6 @@ class BertCrf(Tagging):
         return self.prepare_words(document)
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        states = self.text(batch.inputs["input_ids"], batch.inputs["attention_mask"])  # B,T,D
+        states = self.text_states(batch)  # B,T,D
         states = self.chain_states(self.dropout(states), batch)
         return {"emissions": self.classifier(states)}  # B,T,L

@@ -1,0 +1,1 @@
+"""Parts that any tagger can switch on; the switches are in ``ideas``."""
