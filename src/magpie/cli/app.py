@@ -38,11 +38,17 @@ def _root(
 from magpie.cli import corpora as _corpora  # noqa: E402, F401
 from magpie.cli import demo as _demo  # noqa: E402, F401
 from magpie.cli import doctor as _doctor  # noqa: E402, F401
+from magpie.cli import evaluate as _evaluate  # noqa: E402, F401
 from magpie.cli import export as _export  # noqa: E402, F401
 from magpie.cli import extract as _extract  # noqa: E402, F401
+from magpie.cli import features as _features  # noqa: E402, F401
 from magpie.cli import import_ as _import  # noqa: E402, F401
+from magpie.cli import methods as _methods  # noqa: E402, F401
+from magpie.cli import predict as _predict  # noqa: E402, F401
 from magpie.cli import probe as _probe  # noqa: E402, F401
+from magpie.cli import recipes as _recipes  # noqa: E402, F401
 from magpie.cli import score as _score  # noqa: E402, F401
+from magpie.cli import train as _train  # noqa: E402, F401
 
 
 def main() -> None:

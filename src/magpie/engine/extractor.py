@@ -30,6 +30,7 @@ from magpie.engine.model import EMBEDDED, check_threads
 from magpie.engine.names import GROUNDER, LETTERING
 from magpie.engine.records import document_of, unreadable
 from magpie.engine.tagger import BUCKET, Tagger
+from magpie.engine.trained import Trained, checkpoint_folder
 from magpie.errors import ConfigError, FormatError, MagpieError, SchemaError
 from magpie.schema import (
     Annotations,
@@ -65,7 +66,8 @@ class Extractor:
     """Finds entities in text and the regions of the pictures that show them.
 
     Args:
-        model: ``"embedded"``, or a folder with a tagger's three files.
+        model: ``"embedded"``, a folder with a tagger's three files, or a checkpoint (or run) of
+            `magpie train`, for which torch is loaded.
         threads: documents worked on at once; by default the cores available to the process.
         ground: True looks for entities in pictures with :class:`LocalGrounder` (loaded when the
             first picture comes), False leaves every grounding ``unknown``, and an object that
@@ -105,6 +107,12 @@ class Extractor:
         self._ground = ground
         self._local = ground is True
         self._lock = threading.Lock()
+        folder = None if os.fspath(model) == EMBEDDED else checkpoint_folder(model)
+        self._trained: Trained | None = None
+        if folder is not None:
+            self._trained = Trained(folder, root=root, limits=limits)
+            self.provenance = self._trained.provenance
+            return
         self._tagger = Tagger(model, bucket=bucket)
         config = self._tagger.config
         settings = {"model": config.digest, "ground": self._ground_name()}
@@ -148,7 +156,11 @@ class Extractor:
             note = ContextText(kind="caption", text=caption, source="user")
             document = dataclasses.replace(document, context=(*document.context, note))
         document = self._prepared(document)
-        document = self._tagged([document])[0]
+        if self._trained is not None:
+            seen = self._trained.with_pictures(document, given)
+            document = dataclasses.replace(self._tagged([seen])[0], media=document.media)
+        else:
+            document = self._tagged([document])[0]
         return self._grounded(document, given) if self._looks_at(document) else document
 
     def stream(
@@ -230,12 +242,17 @@ class Extractor:
         context = tuple(
             note for note in document.context if note.kind != "ocr" or note.source not in again
         )
+        # A method that is handed entities, to relate them, gets those of the document.
+        handed = self._trained is not None and bool(self._trained.given)
+        kept = document.annotations if handed else None
         return dataclasses.replace(
-            document, annotations=None, status="ok", problems=(), context=context
+            document, annotations=kept, status="ok", problems=(), context=context
         )
 
     def _tagged(self, documents: Sequence[Document]) -> list[Document]:
         """The documents with entities, all their blocks in one call of the tagger."""
+        if self._trained is not None:
+            return self._trained(documents)
         blocks = [block for document in documents for block in document.blocks]
         offsets = [
             split_words(block.text) if block.words is None else list(block.words)
@@ -268,6 +285,8 @@ class Extractor:
         return tagged
 
     def _looks_at(self, document: Document) -> bool:
+        if self._trained is not None and self._trained.grounds:
+            return False
         return self._ground is not False and document.status != "failed" and bool(document.media)
 
     def _grounded(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
