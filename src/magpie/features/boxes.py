@@ -6,15 +6,19 @@ Detectors live in rooms above this one, so they are passed in by name; see
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from magpie.corpora import side
 from magpie.corpora.pictures import picture_name
+from magpie.corpora.side.context import key_of
+from magpie.errors import ConfigError
 from magpie.features.source import first_picture
 from magpie.schema import Box, Document, Region
 from magpie.vision import LoadedImage
 
-__all__ = ["Boxes", "BoxesOf", "PublishedBoxes", "by_picture"]
+__all__ = ["Boxes", "BoxesOf", "PublishedBoxes", "SideBoxes", "by_picture"]
 
 
 class Boxes(Protocol):
@@ -55,12 +59,11 @@ def by_picture(document: Document) -> str | None:
 
 
 class PublishedBoxes:
-    """Boxes of a side file.
+    """Boxes that were read already.
 
     Args:
-        regions: by key, as :func:`magpie.corpora.side.regions` returns them.
-        key: finds a document's key; the default is its picture. A source that lists boxes by row
-            needs one of its own.
+        regions: by key.
+        key: finds a document's key; the default is its picture.
     """
 
     def __init__(
@@ -83,3 +86,49 @@ class PublishedBoxes:
         regions = () if key is None else self._regions.get(key, ())
         # Some sources also list boxes of pictures that were generated from the text.
         return [r.box for r in regions if r.box is not None and medium and r.media == medium.id]
+
+
+class SideBoxes:
+    """Boxes of a side source of :mod:`magpie.corpora`, read when the first document asks.
+
+    Args:
+        name: of the source, such as ``focalmre-detector``.
+        root: the folder of all corpora (default: ``MAGPIE_DATA``).
+
+    Raises:
+        NotFoundError: no such source.
+    """
+
+    def __init__(self, name: str, root: str | os.PathLike[str] | None = None) -> None:
+        self._side = side.source(name)
+        self._root = root
+        self._tables: dict[str, Mapping[str, tuple[Region, ...]]] = {}
+
+    def depends(self, document: Document) -> Any:
+        return [list(box.xyxy) for box in self._boxes(document)]
+
+    def __call__(self, document: Document, media: str, image: LoadedImage) -> Sequence[Box]:
+        boxes = self._boxes(document)
+        if self._side.name not in side.FRACTIONS:
+            return [Box(*box.xyxy, media) for box in boxes]
+        # Written as fractions, read in pixels of the release; the picture here may be another size.
+        across, down = image.width / side.RELEASE_SIZE[0], image.height / side.RELEASE_SIZE[1]
+        return [
+            Box(box.x1 * across, box.y1 * down, box.x2 * across, box.y2 * down, media)
+            for box in boxes
+        ]
+
+    def _boxes(self, document: Document) -> list[Box]:
+        source, medium = document.source, first_picture(document)
+        if source is None or source.split is None or medium is None:
+            return []
+        place = f"{source.corpus}:{source.split}"
+        if place not in self._tables:
+            if not self._side.parts_of(source.corpus, source.split):
+                raise ConfigError(
+                    f"{self._side.name} says nothing of {place}",
+                    mend=f"It speaks of {', '.join(self._side.corpora)}.",
+                )
+            self._tables[place] = side.regions(self._side.name, place, self._root)
+        regions = self._tables[place].get(key_of(document, self._side) or "", ())
+        return [r.box for r in regions if r.box is not None and r.media == medium.id]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from magpie.corpora import side
 from magpie.errors import ConfigError, MagpieError
-from magpie.features.boxes import Boxes
+from magpie.features.boxes import Boxes, SideBoxes
 from magpie.features.needs import Asset, Crops, Need, Pixels
 from magpie.features.source import Arrays, Ask, Picture, Pictures, Source
 from magpie.schema import Box, Document
@@ -51,18 +53,26 @@ class CropSource(Source):
     """Cut-outs of the first picture.
 
     ``source`` of the need is ``"whole"`` (the picture itself, repeated), ``"media"`` (the
-    document's further pictures, where a corpus ships its cut-outs as files) or a name in ``boxes``.
+    document's further pictures, where a corpus ships its cut-outs as files), a name in ``boxes``,
+    or a side source of :mod:`magpie.corpora`.
 
     Args:
         pictures: where pictures are read from.
         boxes: sources of boxes by name.
+        corpora: the folder of all corpora, for side sources.
     """
 
     kind: ClassVar[type[Need]] = Crops
 
-    def __init__(self, pictures: Pictures, boxes: Mapping[str, Boxes] | None = None) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        boxes: Mapping[str, Boxes] | None = None,
+        corpora: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.pictures = pictures
         self.boxes = dict(boxes or {})
+        self.corpora = corpora
 
     def ask(self, document: Document, need: Crops) -> Ask | Asset:
         if need.source == "media":
@@ -85,6 +95,8 @@ class CropSource(Source):
 
     def _boxes(self, need: Crops) -> Boxes:
         found = self.boxes.get(need.source)
+        if found is None and need.source in side.SOURCES:
+            found = self.boxes[need.source] = SideBoxes(need.source, self.corpora)
         if found is None:
             known = ", ".join(("whole", "media", *sorted(self.boxes)))
             raise ConfigError(

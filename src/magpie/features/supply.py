@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
-from magpie.features.grid import GridSource
-from magpie.features.needs import Asset, Assets, Need, Texts
+from magpie.features.needs import Asset, Assets, Grid, Need, Texts
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.regions import RegionSource
 from magpie.features.source import Arrays, Ask, Pictures, Source
@@ -37,6 +37,8 @@ class Supplier:
         store: where results are kept; without one they are computed each time.
         boxes: sources of boxes for :class:`~magpie.features.Crops`, by name.
         regions: folders of published region features, by name.
+        corpora: the folder of all corpora, for boxes that were published beside them (default:
+            ``MAGPIE_DATA``).
         device: that frozen backbones run on.
         sources: further or other sources by kind of need.
         suppliers: plain functions by kind of need; their results are not kept.
@@ -50,6 +52,7 @@ class Supplier:
         store: Store | None = None,
         boxes: Mapping[str, Boxes] | None = None,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
+        corpora: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         sources: Sequence[Source] = (),
         suppliers: Mapping[type[Need], Supply] | None = None,
@@ -57,11 +60,12 @@ class Supplier:
         pictures = Pictures(root, limits)
         own = [
             PixelSource(pictures),
-            CropSource(pictures, boxes),
-            GridSource(pictures, device=device),
+            CropSource(pictures, boxes, corpora),
             RegionSource(regions),
         ]
         self.store = store
+        self._pictures = pictures
+        self._device = device
         self._sources: dict[type[Need], Source] = {s.kind: s for s in (*own, *sources)}
         self._kept: dict[Need, Kept] = {}
         self._plain: dict[type[Need], Supply] = {Texts: texts_of, **(suppliers or {})}
@@ -100,6 +104,11 @@ class Supplier:
         if type(need) in self._plain:
             return None
         found = self._sources.get(type(need))
+        if found is None and type(need) is Grid:
+            # Here, because it brings transformers, which pixels and texts do without.
+            from magpie.features.grid import GridSource
+
+            found = self._sources[Grid] = GridSource(self._pictures, device=self._device)
         if found is None:
             raise ConfigError(
                 f"nobody supplies {type(need).__name__}: {need.describe()}",
@@ -112,7 +121,9 @@ class Supplier:
         found = {}
         for need in needs:
             if (source := self.source(need)) is not None:
-                found[need.digest] = {**source.fingerprint(need), "need": need.describe()}
+                body = {**source.fingerprint(need), "need": need.describe()}
+                # As it comes back from a file: tuples are lists there.
+                found[need.digest] = parse_json(dump_json(body))
         return found
 
     def check(self, expected: Mapping[str, Mapping[str, Any]], needs: Iterable[Need]) -> None:

@@ -9,7 +9,7 @@ kept out of documents and handed out by picture or row. :data:`SOURCES` lists ev
 docs/corpora.md.
 """
 
-from magpie.corpora.side.access import read, regions
+from magpie.corpora.side.access import FRACTIONS, read, regions
 from magpie.corpora.side.card import Part, SideSource
 from magpie.corpora.side.places import (
     GENERATED,
@@ -38,6 +38,7 @@ from magpie.corpora.side.table import SOURCES, source
 from magpie.corpora.side.vinvl import VinvlRegions, read_vinvl, write_vinvl
 
 __all__ = [
+    "FRACTIONS",
     "GENERATED",
     "GENERATED_SIZE",
     "PREDICTIONS",

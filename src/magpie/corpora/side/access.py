@@ -14,10 +14,10 @@ from magpie.corpora.source import resolve_root
 from magpie.errors import ConfigError
 from magpie.schema import Region
 
-__all__ = ["read", "regions"]
+__all__ = ["FRACTIONS", "read", "regions"]
 
 #: sources of boxes in fractions of the picture
-_FRACTIONS = ("focalmre-detector", "focalmre-grounding")
+FRACTIONS = ("focalmre-detector", "focalmre-grounding")
 
 
 def read(
@@ -71,7 +71,7 @@ def regions(
         NotFoundError, FormatError: as :func:`read`.
         ConfigError: the source holds no regions, or is written in pixels and ``size`` is given.
     """
-    if size is not None and name not in _FRACTIONS:
+    if size is not None and name not in FRACTIONS:
         raise ConfigError(
             f"{name} is not written in fractions, so size has no meaning", mend="Leave size out."
         )
