@@ -234,7 +234,8 @@ def supplier_for(data: DataConfig, ref: str, device: str = "cpu") -> Supplier:
     if _carries_pictures(ref.partition(":")[0]) and (place := data.images or data.root):
         root = place if os.path.isdir(place) else os.path.dirname(place) or "."
     store = default_store()
-    return Supplier(root=root, store=store, regions=dict(data.regions), device=device)
+    regions = dict(data.regions)
+    return Supplier(root=root, store=store, regions=regions, corpora=data.root, device=device)
 
 
 def fits_memory(method: Method, documents: Sequence[Document], supplier: Supplier) -> bool:
