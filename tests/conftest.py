@@ -50,3 +50,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     from pytest_socket import socket_allow_hosts
 
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+TINY_RECIPE = """
+method: bert-crf
+config: {text: tiny-bert, max_length: 40}
+data: {corpus: controlled@ner, limit: 48, limit_dev: 16}
+loop: {epochs: 2, batch: 16}
+optimiser: {rate: 5.0e-3, warmup: 0.1}
+seeds: [7]
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> str:
+    """A recipe that trains in a second: a tiny BERT-CRF on the controlled corpus."""
+    return TINY_RECIPE
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run of :func:`tiny_recipe`, test split included; nobody may write into it."""
+    pytest.importorskip("torch")
+    from magpie.training.recipe import parse_recipe
+    from magpie.training.seeds import train
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(parse_recipe(TINY_RECIPE, ["data.limit_dev=16"]), folder)
+    return folder
