@@ -21,6 +21,12 @@ def flat(id: str, *entities: tuple[int, int, str]) -> dict[str, Any]:
     return {"id": id, "entities": [{"start": a, "end": b, "type": t} for a, b, t in entities]}
 
 
+def spelled(line: dict[str, Any]) -> dict[str, Any]:
+    """With the text of each mention, which flat lines may leave out."""
+    entities = [{**each, "text": f"word{each['start']}"} for each in line["entities"]]
+    return {**line, "entities": entities}
+
+
 def write(path: Path, *lines: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
@@ -37,10 +43,10 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
         Annotations(entities=entities)
     )
     gold = tmp_path / "gold.jsonl"
-    write(gold, json.loads(full.to_json()), flat("2", (0, 4, "ORG")))
+    write(gold, json.loads(full.to_json()), spelled(flat("2", (0, 4, "ORG"))))
     predicted = write(
         tmp_path / "predicted.jsonl",
-        flat("2", (0, 4, "ORG"), (6, 9, "PER")),
+        spelled(flat("2", (0, 4, "ORG"), (6, 9, "PER"))),
         flat("1", (4, 7, "PER")),
     )
     return gold, predicted
@@ -212,3 +218,94 @@ def test_column_files_that_carry_ids_of_posts(tmp_path: Path) -> None:
             count - 1,
             count - 1,
         )
+
+
+# several systems, and what lies behind a score
+
+
+def test_several_systems_are_compared(files: tuple[Path, Path]) -> None:
+    gold, predicted = files
+    result = run(gold, predicted, gold, "--json", "--samples", "99", "--seed", "4")
+    body = json.loads(result.stdout)
+    assert [each["name"] for each in body["systems"]] == [str(predicted), str(gold)]
+    assert body["systems"][0]["micro"] == MICRO
+    assert "errors" not in body["systems"][0]
+    (found,) = body["comparisons"]
+    assert (found["first"], found["second"]) == (str(predicted), str(gold))
+    assert (found["protocol"], found["documents"]) == ("ner-span-conll@1", 2)
+    assert (found["samples"], found["seed"]) == (99, 4)
+    part = found["parts"]["mner"]
+    assert part["first"] == RATIO
+    assert part["second"] == 1.0
+    assert part["difference"] == pytest.approx(-1 / 3)
+    low, high = part["difference_interval_95"]
+    # Both documents differ alike: every drawn set has the same difference.
+    assert (low, high) == (pytest.approx(-1 / 3, abs=0.2), pytest.approx(-1 / 3, abs=0.2))
+    assert 0 < part["p_randomisation"] <= 1
+    assert part["differing"] == 2
+    assert "p_randomisation_holm" not in part
+
+
+def test_every_two_of_three_systems(files: tuple[Path, Path]) -> None:
+    gold, predicted = files
+    body = json.loads(run(gold, predicted, gold, predicted, "--json", "--samples", "50").stdout)
+    parts = [each["parts"]["mner"] for each in body["comparisons"]]
+    assert [part["difference"] for part in parts] == pytest.approx([-1 / 3, 0, 1 / 3])
+    assert parts[1]["p_randomisation"] == parts[1]["p_randomisation_holm"] == 1.0
+    assert all(part["p_randomisation_holm"] >= part["p_randomisation"] for part in parts)
+    table = run(gold, predicted, gold, predicted, "--samples", "50").stdout
+    assert "+33.33" in table
+    assert "Holm" in table
+
+
+def test_a_system_of_other_documents_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", flat("1", (4, 7, "PER")), flat("3", (0, 4, "ORG")))
+    error = json.loads(run(*files, other, "--json").stdout)["error"]
+    assert error["code"] == "compare-alignment"
+    assert "'3'" in error["message"]
+
+
+def test_analysis(files: tuple[Path, Path], tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", spelled(flat("t", (0, 4, "ORG"))))
+    body = json.loads(run(*files, "--train", train, "--examples", "1", "--json").stdout)
+    assert body["micro"] == MICRO
+    counted = {
+        each["category"]: (each["gold"], each["predicted"]) for each in body["errors"]["categories"]
+    }
+    assert counted == {"correct": (2, 2), "missing": (1, 0), "spurious": (0, 1)}
+    tables = {each["name"]: each["rows"] for each in body["breakdowns"]}
+    assert [(row["name"], row["gold"], row["predicted"]) for row in tables["seen"]] == [
+        ("seen", 1, 1),
+        ("unseen", 2, 2),
+    ]
+    assert [(row["name"], row["gold"]) for row in tables["type-frequency"]] == [
+        ("0", 2),
+        ("1-9", 1),
+    ]
+    assert body["definition"]["options"]["level"]["value"] == "type"
+    shown = run(*files, "--analyse").stdout
+    assert "where every item stands" in shown
+    assert "breakdowns" not in json.loads(run(*files, "--json").stdout)
+
+
+def test_the_page(files: tuple[Path, Path], tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "report.html"
+    result = run(*files, files[0], "--html", target, "--json", "--samples", "20")
+    assert result.exit_code == 0
+    assert set(json.loads(result.stdout)) == {"systems", "comparisons"}
+    assert json.loads(result.stdout)["systems"][0]["errors"]["part"] == "mner"
+    page = target.read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "ner-span-conll@1 on unnamed data" in page
+    assert 'Met <mark class="gold">Ada</mark>' not in page  # that one is right
+    assert '<mark class="gold">Porto</mark>' in page
+
+
+def test_texts_that_no_page_can_carry_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(
+        '{"id": "1", "entities": []}\n'
+        '{"id": "2", "entities": [{"start": 0, "end": 1, "type": "\\ud800"}]}\n'
+    )
+    error = json.loads(run(files[0], bad, "--json").stdout)["error"]
+    assert (error["code"], error["where"]) == ("schema-text", f"{bad}:2")

@@ -141,6 +141,12 @@ def test_flat_lines_have_no_length_of_text() -> None:
     assert rows(found, "entity-words", "mner") == {"2": (1, 1, 1)}
 
 
+def test_mentions_without_a_spelling_stand_apart() -> None:
+    gold = [Scored("a", (Item("", 0, 3, "LOC"), mention("Rio", 5, "LOC")))]
+    found = analyse(gold, gold, train=[Scored("t", (Item("", 0, 3, "LOC"),))])
+    assert rows(found, "seen", "mner") == {"unseen": (1, 1, 1), "spelling unknown": (1, 1, 1)}
+
+
 def test_means_break_down_too() -> None:
     gold, predicted = Builder(), Builder()
     for document, label in ((gold, "knows"), (predicted, "near")):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from magpie.errors import ComparisonError, FormatError, MagpieError, NotFoundError
+from magpie.metrics import score
 from magpie.metrics.items import Item, Scored, items_of, pair_up, read_scored
 from magpie.schema import (
     Annotations,
@@ -228,3 +229,33 @@ def test_a_failed_prediction_loses_its_tags_too() -> None:
     gold = Scored("1", (), tags=("B-PER",))
     [(_, prediction)] = pair_up([gold], [Scored("1", (), failed=True, tags=("B-PER",))])
     assert (prediction.tags, prediction.items, prediction.failed) == (None, (), True)
+
+
+def test_flat_mentions_are_spelled_from_the_text_of_the_other_side() -> None:
+    document = items_of(Document.from_text("Met Ada in Porto", id="1"))
+    flat = Scored("1", (Item("", 4, 7, "PER"), Item("kept", 11, 16, "LOC")))
+    ((_, predicted),) = pair_up([document], [flat])
+    assert [item.text for item in predicted.items] == ["Ada", "kept"]
+    ((gold, _),) = pair_up([flat], [document])
+    assert [item.text for item in gold.items] == ["Ada", "kept"]
+    ((gold, _),) = pair_up([flat], [flat])
+    assert [item.text for item in gold.items] == ["", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "options"),
+    [
+        ("gmner-surface@1", {}),
+        ("gmner-iou50@1", {"mode": "riveg"}),
+        ("gmner-iou50@1", {"mode": "fmnerg"}),
+        ("ner-strings@1", {}),
+    ],
+)
+def test_protocols_of_spellings_refuse_mentions_without_one(
+    protocol: str, options: dict[str, str]
+) -> None:
+    flat = [Scored("1", (Item("", 4, 7, "PER"),))]
+    with pytest.raises(ComparisonError, match="'1' has a mention without one") as caught:
+        score(flat, flat, protocol, options=options)
+    assert caught.value.code == "compare-protocol"
+    assert score(flat, flat, "gmner-iou50@1").main.micro.score == 1.0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_table_cells() -> None:
     assert '<th scope="row">1</th><td></td><td><b>x</b></td>' in text
     assert "<td>True</td>" in text
     assert "<caption>" not in text
+    assert '<td class="number">86.90</td>' in table(["a", "b"], [["x", Decimal("86.90")]])
 
 
 def test_same_parts_same_bytes() -> None:

@@ -1,4 +1,4 @@
-"""``magpie score``: predictions against gold under a named protocol."""
+"""``magpie score``: predictions against gold under a named protocol, one system or several."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from magpie.cli._common import JsonFlag, command, print_json, stdout
+from magpie.cli._common import JsonFlag, command, print_json, stderr, stdout
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
-    from magpie.metrics import Protocol, Scored
+    from magpie.metrics import Analysis, Protocol, Scored
     from magpie.metrics.declare import OptionValue
+    from magpie.metrics.significance import Versus
 
 __all__ = ["score_command"]
 
@@ -29,8 +30,11 @@ def score_command(
         Path, typer.Argument(help="Gold annotations: documents (JSONL) or a CoNLL file.")
     ],
     predicted: Annotated[
-        Path,
-        typer.Argument(help="Predictions for the same: JSONL, full or --flat, or a CoNLL file."),
+        list[Path],
+        typer.Argument(
+            help="Predictions for the same: JSONL, full or --flat, or a CoNLL file. Several are "
+            "several systems, which are also compared two by two."
+        ),
     ],
     task: Annotated[
         str | None,
@@ -67,13 +71,33 @@ def score_command(
     bootstrap: Annotated[
         int, typer.Option(help="Resampled sets for 95 % intervals; 0 for none.", min=0)
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    samples: Annotated[
+        int, typer.Option(help="With several systems: swaps and drawn sets of the tests.", min=1)
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.", min=0)] = 0,
+    analyse: Annotated[
+        bool, typer.Option("--analyse", help="Add breakdowns and kinds of errors.")
+    ] = False,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            help="Gold of the training data, for seen and unseen mentions; with --analyse."
+        ),
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(help="Cases that are shown of each kind of error.", min=0)
+    ] = 5,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write all of it, with plots and texts, as one self-contained page."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Score predictions against gold under a named, versioned protocol."""
     from magpie.errors import ConfigError
     from magpie.metrics import protocol as by_name
-    from magpie.metrics import score
+    from magpie.metrics.analysis import analyse as look_into
+    from magpie.metrics.significance import compare_all
 
     name = protocol or _default(task or "ner")
     chosen = by_name(name)
@@ -82,23 +106,82 @@ def score_command(
             f"protocol {name} scores the task {chosen.task}, not {task}",
             mend=f"Give --task {chosen.task}.",
         )
-    report = score(
-        _read(gold, chosen),
-        _read(predicted, chosen),
-        name,
-        options=_options(chosen, option or []),
-        level=level,
-        inclusive=inclusive,
-        mode=mode,
-        legacy_train_scorer=legacy_train_scorer,
-        allow_missing=allow_missing,
-        bootstrap=bootstrap,
-        seed=seed,
+    flags: dict[str, tuple[OptionValue, OptionValue]] = {
+        "level": (level, "type"),
+        "inclusive": (inclusive, False),
+        "mode": (mode, None),
+        "legacy_train_scorer": (legacy_train_scorer, False),
+    }
+    options = {key: value for key, (value, default) in flags.items() if value != default}
+    options |= _options(chosen, option or [])
+    wanted = list(_read(gold, chosen))
+    learnt = None if train is None else list(_read(train, chosen))
+    full = analyse or train is not None or html is not None
+    systems = [
+        (
+            str(path),
+            look_into(
+                wanted,
+                _read(path, chosen),
+                name,
+                options=options,
+                train=learnt,
+                allow_missing=allow_missing,
+                bootstrap=bootstrap,
+                seed=seed,
+                shallow=not full,
+            ),
+        )
+        for path in predicted
+    ]
+    comparisons = compare_all(
+        [(label, each.report) for label, each in systems], samples=samples, seed=seed
     )
+    if html is not None:
+        _write_page(html, systems, comparisons, examples)
     if json:
-        print_json(report.to_dict())
-    else:
-        stdout().print(report)
+        bodies = [each.to_dict(examples) if full else each.report.to_dict() for _, each in systems]
+        if len(systems) == 1:
+            print_json(bodies[0])
+            return
+        named = zip(systems, bodies, strict=True)
+        print_json(
+            {
+                "systems": [{"name": label, **body} for (label, _), body in named],
+                "comparisons": [each.to_dict() for each in comparisons],
+            }
+        )
+        return
+    _print(systems, comparisons, full=full)
+
+
+def _write_page(
+    path: Path, systems: list[tuple[str, Analysis]], comparisons: list[Versus], examples: int
+) -> None:
+    from rich.text import Text
+
+    from magpie._io import atomic_write
+    from magpie.metrics.score_page import score_page
+
+    report = systems[0][1].report
+    title = f"{report.protocol} on {', '.join(report.sources) or 'unnamed data'}"
+    atomic_write(path, score_page(systems, comparisons, title=title, examples=examples))
+    stderr().print(Text(f"page written to {path}"))
+
+
+def _print(systems: list[tuple[str, Analysis]], comparisons: list[Versus], *, full: bool) -> None:
+    from rich.text import Text
+
+    from magpie.metrics.terminal import analysis_tables, comparison_table
+
+    for label, each in systems:
+        if len(systems) > 1:
+            stdout().print(Text(label, style="bold"))
+        stdout().print(each.report)
+        for table in analysis_tables(each) if full else ():
+            stdout().print(table)
+    if comparisons:
+        stdout().print(comparison_table(comparisons))
 
 
 def _default(task: str) -> str:

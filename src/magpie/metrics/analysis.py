@@ -90,19 +90,23 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A report, its breakdowns, and its errors (None where the protocol pairs no items)."""
+    """A report, its breakdowns, and its errors (None where the protocol pairs no items).
+
+    ``definition`` is all that the protocol and its options mean.
+    """
 
     report: Report
     breakdowns: tuple[Breakdown, ...]
     errors: Errors | None
-    trained: bool = False
+    definition: Mapping[str, Any]
 
     def to_dict(self, examples: int = 5) -> dict[str, Any]:
-        """What :meth:`Report.to_dict` gives, with ``breakdowns`` and ``errors``."""
+        """What :meth:`Report.to_dict` gives, with ``breakdowns``, ``errors``, ``definition``."""
         return {
             **self.report.to_dict(),
             "breakdowns": [each.to_dict() for each in self.breakdowns],
             "errors": None if self.errors is None else self.errors.to_dict(examples),
+            "definition": dict(self.definition),
         }
 
 
@@ -116,12 +120,14 @@ def analyse(
     allow_missing: bool = False,
     bootstrap: int = 0,
     seed: int = 0,
+    shallow: bool = False,
 ) -> Analysis:
     """Scores as :func:`magpie.metrics.score` does, and looks into the result.
 
     Args:
         gold, predicted, protocol_name, options, allow_missing, bootstrap, seed: as there.
         train: gold of the training data, for seen and unseen mentions and the frequency of types.
+        shallow: leave breakdowns and errors out.
 
     Raises:
         ComparisonError, ConfigError, NotFoundError: as there.
@@ -129,6 +135,9 @@ def analyse(
     chosen = protocol(protocol_name)
     applied = apply(gold, predicted, chosen, options or {}, allow_missing=allow_missing)
     report = report_of(applied, bootstrap=bootstrap, seed=seed)
+    definition = chosen.define(applied.values)
+    if shallow:
+        return Analysis(report=report, breakdowns=(), errors=None, definition=definition)
     paired = {part: _paired(applied, part) for part in chosen.parts}
     main = chosen.parts[0]
     # The frequency of a type differs by part (fine and coarse types).
@@ -144,7 +153,7 @@ def analyse(
         report=report,
         breakdowns=tuple(each for each in breakdowns if each.rows),
         errors=_errors(main, applied, paired[main]),
-        trained=train is not None,
+        definition=definition,
     )
 
 

@@ -142,9 +142,12 @@ def by_shown(part: str, pairings: Iterable[EntityPairing]) -> Breakdown:
 
 def by_seen(part: str, pairings: Iterable[EntityPairing], training: Training) -> Breakdown:
     """Mentions by whether the training data hold the same spelling with the same type."""
-    groups: dict[str, list[Value]] = {"seen": [], "seen with another type": [], "unseen": []}
+    names = ("seen", "seen with another type", "unseen", "spelling unknown")
+    groups: dict[str, list[Value]] = {name: [] for name in names}
 
     def group(item: Item, kind: str) -> str:
+        if not item.text:
+            return "spelling unknown"
         types = training.spellings.get(item.text)
         if types is None:
             return "unseen"

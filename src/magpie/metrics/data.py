@@ -28,6 +28,11 @@ class Data:
         """There is a card, and these are not (all) its files."""
         return self.status in ("unknown", "partial")
 
+    @property
+    def verified(self) -> bool:
+        """The files are those of the dataset card."""
+        return self.status == "known"
+
     def to_dict(self) -> dict[str, str | None]:
         return {"source": self.source, "digest": self.digest, "status": self.status}
 

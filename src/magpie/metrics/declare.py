@@ -152,6 +152,26 @@ class Protocol:
             name: option.check(given.get(name, option.default)) for name, option in known.items()
         }
 
+    def define(self, values: Mapping[str, OptionValue]) -> dict[str, Any]:
+        """All that the name and these options mean, for a result that explains itself."""
+        return {
+            "protocol": self.name,
+            "task": self.task,
+            "summary": self.summary,
+            "parts": list(self.parts),
+            "means": list(self.means),
+            "options": {
+                option.name: {
+                    "value": values[option.name],
+                    "default": option.default,
+                    "help": option.help,
+                }
+                for option in self.options
+            },
+            "fixed": dict(self.fixed),
+            "counter": self.counter,
+        }
+
     def load_counter(self) -> Count:
         found: Count = _load(self.counter)
         return found

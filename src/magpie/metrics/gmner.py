@@ -27,7 +27,7 @@ from typing import Any, Literal, TypeAlias, cast
 from magpie.errors import ConfigError
 from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
-from magpie.metrics.items import XYXY, Item, Scored
+from magpie.metrics.items import XYXY, Item, Scored, need_spellings
 from magpie.metrics.matching import maximum_matching
 from magpie.metrics.pairing import EntityPairing
 
@@ -88,10 +88,13 @@ def prepare(
 
     Raises:
         ConfigError: legacy_train_scorer without mode fmnerg.
+        ComparisonError: spellings are compared, and a mention has none.
     """
     mode, legacy = options.get("mode"), options.get("legacy_train_scorer", False)
     if legacy and mode != "fmnerg":
         raise ConfigError("legacy_train_scorer belongs to mode fmnerg", mend='Set mode="fmnerg".')
+    if options.get("by_text") or mode in ("riveg", "fmnerg"):
+        need_spellings((*gold, *predicted))
     swapped = {"gmner", "eeg"} if mode == "fmnerg" and not legacy else set()
     prepared = prepare_regions(gold) if options.get("regions") else Prepared()
     # RiVEG's script compares "text(TYPE)" as it is written, so there MISC is not OTHER.

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from magpie._io import iter_lines, parse_json
 from magpie.errors import ComparisonError, FormatError, MagpieError, SchemaError
 from magpie.schema import Document, Entity, from_dict
+from magpie.schema._check import check_text
 from magpie.text.tags import ORPHAN
 
-__all__ = ["Item", "Scored", "items_of", "pair_up", "read_scored"]
+__all__ = ["Item", "Scored", "items_of", "need_spellings", "pair_up", "read_scored"]
 
 XYXY = tuple[float, float, float, float]
 
@@ -22,6 +23,7 @@ class Item:
     """One mention as scorers see it.
 
     ``start`` and ``end`` are code points of the document's text (blocks joined by newlines);
+    ``text`` is "" where a flat line leaves it out and nobody knows the document's text;
     ``boxes`` are (medium, (x1, y1, x2, y2)), where the medium is "" when a flat line does not say.
     """
 
@@ -113,6 +115,7 @@ def _flat(value: Mapping[str, Any]) -> Scored:
             'a flat line needs "id" (a string) and "entities" (a list)',
             mend='Write it with: magpie extract ... --flat, or give "blocks" for a full document.',
         )
+    check_text("id", identifier)
     return Scored(identifier, tuple(_flat_item(entity) for entity in entities))
 
 
@@ -132,11 +135,14 @@ def _flat_item(entity: Any) -> Item:
             f"entity [{start}, {end}) of type {kind!r} has no characters or no type",
             code="schema-span",
         )
+    for name in ("text", "type", "fine_type"):
+        if entity.get(name) is not None:
+            check_text(name, entity[name])
     status = entity.get("grounding", "regions" if boxes else "unknown")
     if status not in ("unknown", "absent", "regions"):
         raise SchemaError(f"unknown grounding {status!r}", code="schema-grounding")
     return Item(
-        text=str(entity.get("text", "")),
+        text=entity.get("text") or "",
         start=start,
         end=end,
         type=kind,
@@ -183,8 +189,35 @@ def pair_up(
             prediction = replace(prediction, items=(), tags=None)
         elif document.text != prediction.text and None not in (document.text, prediction.text):
             raise _differ("gold and predictions hold different texts under one id", [key])
-        pairs.append((document, prediction))
+        text = document.text if document.text is not None else prediction.text
+        pairs.append((_spelled(document, text), _spelled(prediction, text)))
     return pairs
+
+
+def need_spellings(documents: Iterable[Scored]) -> None:
+    """For protocols that compare spellings.
+
+    Raises:
+        ComparisonError: a mention of a flat line has none, and nobody knows the text.
+    """
+    for scored in documents:
+        if not all(item.text for item in scored.items):
+            raise ComparisonError(
+                f"the protocol compares spellings, and {scored.id!r} has a mention without one",
+                code="compare-protocol",
+                mend='Give each entity its "text", or full documents on one side.',
+            )
+
+
+def _spelled(scored: Scored, text: str | None) -> Scored:
+    """Fills in what flat lines may leave out: the characters of a mention."""
+    if text is None or scored.text is not None or all(item.text for item in scored.items):
+        return scored
+    items = (
+        item if item.text else replace(item, text=text[item.start : item.end])
+        for item in scored.items
+    )
+    return replace(scored, items=tuple(items))
 
 
 def _by_id(documents: Iterable[Scored], what: str) -> dict[str, Scored]:

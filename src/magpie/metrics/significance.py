@@ -14,8 +14,9 @@ A p value is (1 + samples at least as extreme) / (1 + samples), so that it is ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from magpie.errors import ComparisonError, ConfigError
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Comparison", "Difference", "compare", "holm", "paired_difference"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Versus",
+    "compare",
+    "compare_all",
+    "holm",
+    "paired_difference",
+]
 
 #: differences of fractions that are equal on paper part by rounding
 _ROUNDING = 1e-12
@@ -96,6 +105,42 @@ class Comparison:
             "seed": self.seed,
             "parts": {name: part.to_dict() for name, part in self.parts.items()},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two of several named systems; ``corrected`` are the p values of the randomisation test by
+    part, corrected for the number of comparisons (empty where there is one)."""
+
+    first: str
+    second: str
+    comparison: Comparison
+    corrected: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape of an entry of ``comparisons`` in ``magpie score --json``."""
+        body = self.comparison.to_dict()
+        for name, value in self.corrected.items():
+            body["parts"][name]["p_randomisation_holm"] = value
+        return {"first": self.first, "second": self.second, **body}
+
+
+def compare_all(
+    systems: Sequence[tuple[str, Report]], *, samples: int = 10_000, seed: int = 0
+) -> list[Versus]:
+    """Every two of several systems, in their order. Raises what :func:`compare` does."""
+    pairs = list(combinations(systems, 2))
+    found = [compare(one[1], other[1], samples=samples, seed=seed) for one, other in pairs]
+    corrected: dict[str, list[float]] = {}
+    if len(found) > 1:
+        corrected = {
+            part: holm([each.parts[part].p_randomisation for each in found])
+            for part in found[0].parts
+        }
+    return [
+        Versus(one[0], other[0], each, {part: values[n] for part, values in corrected.items()})
+        for n, ((one, other), each) in enumerate(zip(pairs, found, strict=True))
+    ]
 
 
 def compare(first: Report, second: Report, *, samples: int = 10_000, seed: int = 0) -> Comparison:

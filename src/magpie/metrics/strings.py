@@ -15,7 +15,7 @@ from magpie.metrics.counts import Counts
 from magpie.metrics.declare import Prepared
 from magpie.metrics.documents import Keyed, add, count_equal
 from magpie.metrics.gmner import types_at
-from magpie.metrics.items import Scored
+from magpie.metrics.items import Scored, need_spellings
 
 __all__ = ["count_ner", "count_spellings", "count_strings", "prepare_ner"]
 
@@ -23,7 +23,12 @@ __all__ = ["count_ner", "count_spellings", "count_strings", "prepare_ner"]
 def prepare_ner(
     gold: Sequence[Scored], predicted: Sequence[Scored], options: Mapping[str, Any]
 ) -> Prepared:
-    """MISC and OTHER are one type, under the gold's name."""
+    """MISC and OTHER are one type, under the gold's name.
+
+    Raises:
+        ComparisonError: a mention has no spelling.
+    """
+    need_spellings((*gold, *predicted))
     return Prepared(options={"type_of": types_at("type", gold)})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from importlib import resources
 
 from magpie.schema._check import check_text
@@ -63,7 +64,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, caption:
 
     Args:
         headings: one a column.
-        rows: cells: text, numbers (printed as they are, ``,`` between thousands), None or Html.
+        rows: cells: text, numbers (printed as they are, ``,`` between thousands; a Decimal keeps
+            its zeros), None or Html.
         caption: what the table shows.
     """
     head = element("tr", *(element("th", name, scope="col") for name in headings))
@@ -77,7 +79,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, caption:
 
 
 def _cell(value: object, *, first: bool) -> Html:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     if value is None:
         text = ""
     elif isinstance(value, int) and number:

@@ -1,0 +1,85 @@
+"""Analyses and comparisons as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from magpie.metrics.analysis import Analysis
+from magpie.metrics.counts import Mean, Value
+from magpie.metrics.significance import Versus
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["analysis_tables", "comparison_table"]
+
+_COUNTS = ("P", "R", "F1", "correct", "predicted", "gold")
+
+
+def analysis_tables(analysis: Analysis) -> Iterator[Table]:
+    """Breakdowns of the main score, then its errors by category."""
+    from rich.table import Table
+    from rich.text import Text
+
+    main = next(iter(analysis.report.parts))
+    for each in analysis.breakdowns:
+        if each.part != main:
+            continue
+        table = Table(title=Text(f"{each.part} by {each.by}"))
+        means = any(isinstance(row.value, Mean) for row in each.rows)
+        table.add_column("")
+        for heading in ("mean", "n") if means else _COUNTS:
+            table.add_column(heading, justify="right")
+        for row in each.rows:
+            table.add_row(Text(row.name), *_cells(row.value))
+        yield table
+    errors = analysis.errors
+    if errors is None:
+        return
+    table = Table(title=Text(f"{errors.part}: where every item stands"))
+    for heading in ("category", "gold", "predicted", "meaning"):
+        table.add_column(heading, justify="right" if heading in ("gold", "predicted") else "left")
+    for name, counted in errors.tally().items():
+        table.add_row(name, str(counted.gold), str(counted.predicted), errors.meanings[name])
+    yield table
+
+
+def _cells(value: Value) -> list[str]:
+    if isinstance(value, Mean):
+        return [f"{100 * value.mean:.2f}", str(value.n)]
+    shares = (value.precision, value.recall, value.f1)
+    numbers = (value.correct, value.predicted, value.gold)
+    return [*(f"{100 * share:.2f}" for share in shares), *map(str, numbers)]
+
+
+def comparison_table(comparisons: Sequence[Versus]) -> Table:
+    """Differences of the micro scores of every two systems, in points."""
+    from rich.table import Table
+    from rich.text import Text
+
+    corrected = len(comparisons) > 1
+    table = Table(title="first minus second, points of the micro score")
+    for heading in ("first", "second"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("score", no_wrap=True)
+    for heading in ("minus", "95 % interval", "p swap", *["Holm"] * corrected, "p draw"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in comparisons:
+        for part, found in each.comparison.parts.items():
+            holm = [f"{each.corrected[part]:.4f}"] if corrected else []
+            table.add_row(
+                *(Text(name) for name in (each.first, each.second, part)),
+                f"{100 * found.difference:+.2f}",
+                f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
+                f"{found.p_randomisation:.4f}",
+                *holm,
+                f"{found.p_bootstrap:.4f}",
+            )
+        table.add_section()
+    first = comparisons[0].comparison
+    table.caption = Text(
+        f"two-sided p by {first.samples:,} swaps (approximate randomisation) and drawn sets "
+        f"(paired bootstrap) of {first.documents:,} documents, seed {first.seed}"
+    )
+    return table
