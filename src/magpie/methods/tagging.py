@@ -135,8 +135,8 @@ class Tagging(Method):
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
-    #: whether it looks at pictures in the way that the ideas about pictures need
-    sees: ClassVar[bool] = False
+    #: the ideas about pictures that it has a place for
+    sees: ClassVar[frozenset[str]] = frozenset()
     config: TaggingConfig
 
     def __init__(
@@ -153,10 +153,8 @@ class Tagging(Method):
         self.tag_names = tag_names(labels.entity_types, order)
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
-        if config.ideas.about_pictures and not self.sees:
-            raise ConfigError(
-                f"{self.name} has no place for ideas.{', ideas.'.join(config.ideas.about_pictures)}"
-            )
+        if blind := sorted({*config.ideas.about_pictures} - self.sees):
+            raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(blind)}")
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
 
     @property

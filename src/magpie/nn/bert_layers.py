@@ -84,11 +84,22 @@ class CrossLayer(nn.Module):
         self.dropout = nn.Dropout(sizes.dropout)
         self.apply(partial(bert_init, deviation=sizes.deviation))
 
-    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """[B, Q, D] asks [B, K, D]; ``mask`` [B, K] is 1 where a key may be seen -> [B, Q, D]."""
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        mask: Tensor | None = None,
+        bias: Tensor | None = None,
+    ) -> Tensor:
+        """[B, Q, D] asks [B, K, D]; ``mask`` [B, K] is 1 where a key may be seen -> [B, Q, D].
+
+        ``bias`` [B, K] is added to the scores of the keys.
+        """
         hidden = None
         if mask is not None:
             hidden = (1.0 - mask.to(queries.dtype))[:, None, None, :] * HIDDEN  # B,1,1,K
+        if bias is not None:
+            hidden = bias[:, None, None, :] if hidden is None else hidden + bias[:, None, None, :]
         found = functional.scaled_dot_product_attention(
             self._heads(self.query(queries)),
             self._heads(self.key(keys)),
@@ -128,10 +139,16 @@ class CrossStack(nn.Module):
             raise ConfigError(f"a stack needs at least one layer, got {count}")
         self.layers = nn.ModuleList(CrossLayer(sizes) for _ in range(count))
 
-    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """[B, Q, D], [B, K, D], mask [B, K] -> [B, Q, D]."""
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        mask: Tensor | None = None,
+        bias: Tensor | None = None,
+    ) -> Tensor:
+        """[B, Q, D], [B, K, D], mask and bias [B, K] -> [B, Q, D]."""
         for layer in self.layers:
-            queries = layer(queries, keys, mask)
+            queries = layer(queries, keys, mask, bias)
         return queries
 
 

@@ -1,1 +1,1 @@
-"""Parts that any tagger can switch on; the switches are in ``ideas``."""
+"""Parts that any tagger can switch on: ``switches`` has the settings, ``ideas`` the work."""

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -34,18 +33,20 @@ from magpie.features import Asset, Assets, Need, Pixels, Texts
 from magpie.methods.components.dictionary import (
     KINDS,
     Dictionary,
-    Match,
     confidence,
     distribution,
 )
 from magpie.methods.components.image_kind import KINDS as PICTURES
 from magpie.methods.components.image_kind import kind_weight, statistics_bad
+from magpie.methods.components.switches import IdeasConfig
 from magpie.nn.attention_boost import relevance, relevance_bias
+from magpie.nn.crf import CRF
+from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
 from magpie.vision import PixelSpec
 from magpie.vision.pixels import HALF
 
-__all__ = ["KIND_SOURCE", "Ideas", "IdeasConfig", "usable"]
+__all__ = ["KIND_SOURCE", "Ideas", "IdeasConfig"]
 
 #: source of ContextText notes that name the kind of a post's picture, for training
 KIND_SOURCE = "picture-kind"
@@ -53,105 +54,6 @@ KIND_SOURCE = "picture-kind"
 #: what statistics are taken from; its normalisation is undone without loss
 _SMALL = Pixels(PixelSpec(side=64, fit="squash", normalisation=HALF))
 _LABELS = Texts(sources=(KIND_SOURCE,))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdeasConfig:
-    """Switches and settings of the five parts; everything is off."""
-
-    #: table or folder of names (Dictionary.read); empty: no dictionary
-    dictionary: str = ""
-    #: added to every count
-    eps: float = 0.05
-    #: (1): how far a sure word closes its eyes
-    kappa: float = 1.0
-    #: the dictionary lowers the picture's weight
-    lower_image: bool = True
-    #: the dictionary moves the emissions
-    bias_emissions: bool = True
-    #: how far
-    beta: float = 0.5
-    #: beta is learned, kept positive
-    learn_beta: bool = False
-    #: the dictionary's types are added to the text states, from zero on
-    dictionary_features: bool = False
-
-    #: a text head of its own where there is no picture
-    missing_image: bool = False
-    #: share of training posts whose picture is hidden, so that the text head learns
-    drop_image: float = 0.1
-    #: weight of the text head's own loss
-    aux_text_loss: float = 0.5
-    #: pictures with a shorter side in pixels, or of one colour, count as absent
-    min_side: int = 32
-
-    #: what tells the kind of a picture
-    image_kind: Literal["off", "stats", "linear"] = "off"
-    #: k = max(k_min, 1 - kind_strength * p_bad)
-    kind_strength: float = 0.8
-    k_min: float = 0.0
-    #: k is k_min where p_bad > 0.5, else 1
-    kind_hard: bool = False
-    #: the tagger's loss teaches the classifier, too
-    kind_joint: bool = False
-    #: weight of the classifier's loss on pictures whose kind is known
-    kind_loss: float = 0.1
-
-    #: where patches ask words: more attention for words that a patch resembles
-    attn_boost: bool = False
-    #: gamma of it
-    gamma: float = 1.0
-
-    #: emissions between the text head's (r = 0) and the multimodal ones (r = 1)
-    umt_compat: bool = False
-    #: r = w times a learned reliability; else r = w
-    learn_reliability: bool = True
-    #: bias of the reliability at the start; -4 starts near BERT-CRF
-    reliability_bias: float = 2.0
-    #: weight of the divergence on tokens where the text is sure
-    compat_loss: float = 0.0
-    #: sure: the largest posterior is at least this
-    compat_sure: float = 0.9
-
-    def __post_init__(self) -> None:
-        shares = ("kappa", "k_min", "kind_strength", "compat_sure")
-        for name in shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("eps", "beta", "gamma", "aux_text_loss", "kind_loss", "compat_loss"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not 0 <= self.drop_image < 1 or self.min_side < 0:
-            raise ConfigError(
-                f"need drop_image in [0, 1) and min_side >= 0, got {self.drop_image} and "
-                f"{self.min_side}"
-            )
-        if self.learn_beta and not self.beta:
-            raise ConfigError("a learned beta starts from a positive one, got 0")
-
-    @property
-    def about_pictures(self) -> tuple[str, ...]:
-        """The parts that are on and that only a method with pictures has a place for."""
-        return (
-            *(n for n in ("missing_image", "attn_boost", "umt_compat") if getattr(self, n)),
-            *(("image_kind",) if self.image_kind != "off" else ()),
-        )
-
-    @property
-    def text_head(self) -> bool:
-        """Whether a method with pictures needs a head that reads text alone."""
-        return self.missing_image or self.umt_compat
-
-
-def usable(document: Document, asset: Asset, min_side: int) -> bool:
-    """m: the picture is there, not tiny, and not of one colour."""
-    if not asset.present:
-        return False
-    for medium in document.media[:1]:
-        if medium.width and medium.height and min(medium.width, medium.height) < min_side:
-            return False
-    pixels = asset.arrays.get("pixels")
-    return pixels is None or bool((pixels.min((-2, -1)) < pixels.max((-2, -1))).any())
 
 
 class Ideas(nn.Module):
@@ -257,6 +159,17 @@ class Ideas(nn.Module):
         inputs.update(kb_sure=sure, kb_types=types, kb_inside=inside, kb_features=features)
         notes["kb"] = matches
 
+    def usable(self, document: Document, asset: Asset) -> bool:
+        """m: the picture is there; with ``missing_image`` also neither tiny nor of one colour."""
+        if not asset.present or not self.config.missing_image:
+            return asset.present
+        for medium in document.media[:1]:
+            sides = (medium.width, medium.height)
+            if all(sides) and min(side for side in sides if side) < self.config.min_side:
+                return False
+        pixels = asset.arrays.get("pixels")
+        return pixels is None or bool((pixels.min((-2, -1)) < pixels.max((-2, -1))).any())
+
     def read_picture(self, document: Document, assets: Assets, inputs: dict[str, Tensor]) -> None:
         """Adds ``p_bad`` or ``kind`` [] to a prepared example of a method with pictures."""
         if self.config.image_kind == "stats":
@@ -328,36 +241,106 @@ class Ideas(nn.Module):
 
     def boost(self, words: Tensor, patches: Tensor, mask: Tensor) -> Tensor | None:
         """ln(1 + gamma r) [B, T] for layers in which patches [B, P, D] ask words [B, T, D]."""
-        if not self.config.attn_boost:
+        if not (self.config.attn_boost and self.config.gamma):
             return None
         return relevance_bias(relevance(words, patches, mask), self.config.gamma)
 
+    @property
+    def weighs(self) -> bool:
+        """Whether w can differ from m."""
+        lowers = bool(self.config.dictionary) and self.config.lower_image
+        return lowers or self.config.image_kind != "off"
+
     def combine(
-        self, text: Tensor, seen: Tensor, there: Tensor, w: Tensor, evidence: Tensor | None = None
+        self,
+        found: dict[str, Tensor],
+        there: Tensor,
+        w: Tensor,
+        evidence: Tensor | None = None,
     ) -> Tensor:
-        """Emissions of the text head and of the multimodal one, [B, W, L] each -> [B, W, L].
+        """Emissions of the text head and of the multimodal one -> [B, W, L].
 
         E = (1 - r) E_text + r E_seen with r = w rho where there is a picture, else E_text. This
         form is exact at r = 0 and at r = 1.
 
         Args:
+            found: ``text`` and ``seen``, emissions [B, W, L]; r joins it as ``share`` [B, W].
             there: m, [B].
             w: of (1), at chain positions [B, W].
             evidence: [B, W, -], what the reliability rho reads.
         """
+        text, seen = found["text"], found["seen"]
         if self.config.umt_compat:
             r = w
             if self.reliability is not None and evidence is not None:
                 r = r * torch.sigmoid(self.reliability(evidence)).squeeze(2)
-            r = r.unsqueeze(2)
-            seen = (1 - r) * text + r * seen
+            found["share"] = r
+            seen = (1 - r.unsqueeze(2)) * text + r.unsqueeze(2) * seen
         return torch.where(there[:, None, None], seen, text)
 
-    def kind_term(self, scores: Tensor | None, kinds: Tensor) -> Tensor:
-        """Weighted cross-entropy over the pictures whose kind is known; kinds [B], -100 unknown."""
-        if scores is None or not bool((kinds >= 0).any()):
-            return kinds.new_zeros((), dtype=torch.float32)
-        return self.config.kind_loss * functional.cross_entropy(scores, kinds)
+    def losses(
+        self,
+        crf: CRF,
+        found: Mapping[str, Tensor],
+        tags: Tensor,
+        mask: Tensor,
+        inputs: Mapping[str, Tensor],
+        reduction: Literal["mean", "sum"],
+    ) -> dict[str, Tensor]:
+        """The terms of the parts about pictures, already weighted.
+
+        Args:
+            crf: the one chain of both heads.
+            found: named scores of the method: ``text`` and ``seen`` emissions, ``kind`` scores.
+            tags, mask: [B, W].
+            inputs: of the batch.
+            reduction: over the sentences, for the text head's loss.
+        """
+        c = self.config
+        terms: dict[str, Tensor] = {}
+        if c.missing_image and c.aux_text_loss:
+            loss = crf(found["text"], tags, mask, reduction=reduction)
+            terms["text"] = c.aux_text_loss * loss
+        if c.umt_compat and c.compat_loss:
+            text = chain_log_posteriors(crf, found["text"], mask).detach()
+            seen = chain_log_posteriors(crf, found["seen"], mask)
+            sure = text.amax(2).exp() >= c.compat_sure
+            terms["compat"] = c.compat_loss * view_divergence(text, seen, mask & sure)
+        if "kind" in found and bool((inputs["kind"] >= 0).any()):
+            terms["kind"] = c.kind_loss * functional.cross_entropy(found["kind"], inputs["kind"])
+        return terms
+
+    def explain(
+        self, found: Mapping[str, Tensor], inputs: Mapping[str, Tensor], row: int, notes: Any
+    ) -> dict[str, Any]:
+        """What the parts made of one document of a batch, as JSON.
+
+        ``matches``: what the dictionary knew; and as far as the method has them ``m``, ``k``, and a
+        list a piece ``c`` and ``w``, a list a chain position ``r``.
+        """
+        length = int(inputs["attention_mask"][row].sum())
+        told: dict[str, Any] = {
+            "matches": [
+                {
+                    "surface": match.surface,
+                    "words": [match.start, match.end],
+                    "types": dict(
+                        zip(KINDS, distribution(match.counts, self.config.eps), strict=True)
+                    ),
+                    "confidence": confidence(distribution(match.counts, self.config.eps)),
+                }
+                for match in notes.get("kb", ())
+            ]
+        }
+        if "kb_sure" in inputs:
+            told["c"] = inputs["kb_sure"][row, :length].tolist()
+        for letter, name in (("m", "there"), ("k", "kind_weight"), ("w", "image_weight")):
+            if name in found:
+                value = found[name][row]
+                told[letter] = value[:length].tolist() if value.dim() else value.item()
+        if "share" in found:
+            told["r"] = found["share"][row].tolist()
+        return told
 
 
 def _spread(tags: Sequence[str], places: str) -> Tensor:
@@ -369,16 +352,3 @@ def _spread(tags: Sequence[str], places: str) -> Tensor:
             [float(tag[1:2] == "-" and tag[0] in places and tag[2:] in names) for tag in tags]
         )
     return torch.tensor(rows)
-
-
-def explain(matches: Sequence[Match], eps: float = 0.05) -> list[dict[str, Any]]:
-    """Matched entries as JSON: surface, words, types and confidence."""
-    return [
-        {
-            "surface": match.surface,
-            "words": [match.start, match.end],
-            "types": dict(zip(KINDS, distribution(match.counts, eps), strict=True)),
-            "confidence": confidence(distribution(match.counts, eps)),
-        }
-        for match in matches
-    ]

@@ -128,6 +128,7 @@ class MMNerModel(Tagging):
 
     name: ClassVar[str] = "mmner-model"
     Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
+    sees: ClassVar[frozenset[str]] = frozenset({"missing_image", "image_kind", "umt_compat"})
     config: MMNerModelConfig
 
     def __init__(
@@ -144,6 +145,10 @@ class MMNerModel(Tagging):
         self.project_image = nn.Linear(vision.width, config.width)
         self.fusion: nn.ModuleList = nn.ModuleList(self._fusion() for _ in range(config.layers))
         self.head = nn.Linear(text.width + config.width, len(self.tag_names))
+        if config.ideas.text_head:
+            self.text_dropout = nn.Dropout(config.dropout)
+            self.text_head = nn.Linear(text.width, len(self.tag_names))
+        self.ideas.see(vision.width, text.width + config.width)
         if config.missing == "default_image":
             side = vision.pixels.side
             self.default_image: Tensor
@@ -175,7 +180,7 @@ class MMNerModel(Tagging):
         return cast(VisionEncoder, self.backbones["vision"])
 
     def needs(self) -> frozenset[Need]:
-        return frozenset({self._pixels})
+        return frozenset({self._pixels}) | self.ideas.needs()
 
     @property
     def _pixels(self) -> Pixels:
@@ -189,17 +194,23 @@ class MMNerModel(Tagging):
         if asset.present:
             pixels = torch.from_numpy(asset.arrays["pixels"].copy())
         example.inputs["pixels"] = pixels
-        example.inputs["has_image"] = torch.tensor(asset.present)
+        example.inputs["has_image"] = torch.tensor(self.ideas.usable(document, asset))
+        self.ideas.read_picture(document, assets, example.inputs)
         return example
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         inputs = batch.inputs
-        there, c = inputs["has_image"], self.config
-        states = self.text(inputs["input_ids"], inputs["attention_mask"])  # B,T,D
+        c = self.config
+        there = self.ideas.there(inputs["has_image"], self.training)
+        states = self.text_states(batch)  # B,T,D
         fill = self.default_image if c.missing == "default_image" else None
         pixels = where_absent(inputs["pixels"], there, fill)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not c.freeze_vit):
-            patches = self.vision(pixels)  # B,P,V
+        if c.missing == "zero_fusion" and not bool(there.any()):
+            # Nobody would see what the encoder makes of no pictures at all.
+            patches = states.new_zeros(len(batch), self.vision.cells, self.vision.width)
+        else:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not c.freeze_vit):
+                patches = self.vision(pixels)  # B,P,V
         x, v = self.project_text(states), self.project_image(patches)  # B,T,K  B,P,K
         fused = x
         for layer in self.fusion:
@@ -212,8 +223,27 @@ class MMNerModel(Tagging):
         if c.missing == "zero_fusion":
             # Selected, not multiplied: without a picture the road below is exactly the text's own.
             fused = where_absent(fused, there)
+        k, kinds = self.ideas.kind(patches[:, 0], inputs)  # B
+        w = self.ideas.image_weight(there, k, inputs)  # B,T
+        if self.ideas.weighs:
+            fused = w.unsqueeze(2) * fused
         joined = self.chain_states(torch.cat([states, fused], -1), batch)
-        return {"emissions": self.head(joined)}  # B,T,L
+        emissions = self.head(joined)  # B,T,L
+        found = {"there": there, "kind_weight": k, "image_weight": w}
+        if kinds is not None:
+            found["kind"] = kinds
+        if c.ideas.text_head:
+            found["seen"] = emissions
+            alone = self.chain_states(self.text_dropout(states), batch)
+            found["text"] = self.text_head(alone)  # B,T,L
+            at = self.chain_states(w.unsqueeze(2), batch).squeeze(2)  # B,T
+            emissions = self.ideas.combine(found, there, at, joined)
+        return {"emissions": emissions, **found}
+
+    def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        mask, tags = self.chain_mask(batch), batch.targets["tags"]
+        c = self.config
+        return self.ideas.losses(self.crf, scores, tags, mask, batch.inputs, c.reduction)
 
     def groups(self) -> list[ParameterGroup]:
         encoders = {"text": self.config.text_rate, "vision": self.config.vision_rate}

@@ -90,6 +90,8 @@ class UmtConfig(TaggingConfig):
                 f"need alpha in [0, 1], beta >= 0 and drop_image in [0, 1), got {self.alpha}, "
                 f"{self.beta}, {self.drop_image}"
             )
+        if self.ideas.text_head and self.missing != "shortcut":
+            raise ConfigError("ideas.missing_image and ideas.umt_compat need missing='shortcut'")
         if self.bn_drift and self.visual != "pixels":
             raise ConfigError("bn_drift needs visual='pixels': cached features cannot drift")
 
@@ -110,6 +112,9 @@ class Umt(Tagging):
 
     name: ClassVar[str] = "umt"
     Config: ClassVar[type[UmtConfig]] = UmtConfig
+    sees: ClassVar[frozenset[str]] = frozenset(
+        {"missing_image", "image_kind", "attn_boost", "umt_compat"}
+    )
     config: UmtConfig
 
     def __init__(
@@ -157,6 +162,7 @@ class Umt(Tagging):
             new.append(self.text_classifier)
         for layer in new:
             bert_init(layer, sizes.deviation)
+        self.ideas.see(channels, 3 * width)
         if config.missing == "default_image":
             self.default_image: Tensor
             self.register_buffer("default_image", torch.zeros(self._shape))
@@ -206,7 +212,7 @@ class Umt(Tagging):
         return (3, need.spec.side, need.spec.side)
 
     def needs(self) -> frozenset[Need]:
-        return frozenset({self.picture})
+        return frozenset({self.picture}) | self.ideas.needs()
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         example = self.prepare_words(document)
@@ -224,22 +230,29 @@ class Umt(Tagging):
                 )
             image = torch.from_numpy(found.copy()).float()
         example.inputs["image"] = image
-        example.inputs["has_image"] = torch.tensor(asset.present)
+        example.inputs["has_image"] = torch.tensor(self.ideas.usable(document, asset))
+        self.ideas.read_picture(document, assets, example.inputs)
         return example
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         c, mask = self.config, batch.inputs["attention_mask"]
-        states = self.dropout(self.text(batch.inputs["input_ids"], mask))  # H: B,T,D
+        states = self.dropout(self.text_states(batch))  # H: B,T,D
         there = self._there(batch.inputs["has_image"])
         cells = self._cells(batch.inputs["image"], there)  # V0: B,P,C
         r = self.self_text(states, mask)  # R: B,T,D
+        k, kinds = self.ideas.kind(cells.mean(1), batch.inputs)  # B
+        w = self.ideas.image_weight(there, k, batch.inputs)  # B,T
         # Words ask the picture: the word-aware visual representation.
         q = self.words_ask_image(r, self.image_as_keys(cells))  # B,T,D
         # The picture asks the words, then the words ask what it has found.
-        coupled = self.image_asks_words(self.image_as_queries(cells), r, mask)  # B,P,D
+        asking = self.image_as_queries(cells)  # B,P,D
+        coupled = self.image_asks_words(asking, r, mask, self.ideas.boost(r, asking, mask))
         a = self.words_ask_coupled(r, coupled)  # B,T,D
         g = torch.sigmoid(self.gate(torch.cat([a, q], -1)))  # B,T,D
-        fused = torch.cat([a, g * q], -1)  # B,T,2D
+        admitted = g * q  # B,T,D
+        if self.ideas.weighs:
+            admitted = w.unsqueeze(2) * admitted
+        fused = torch.cat([a, admitted], -1)  # B,T,2D
         found = {"main": self.classifier(self.chain_states(fused, batch))}  # B,T,L
         emissions = found["main"]
         if c.span_detection:
@@ -249,19 +262,28 @@ class Umt(Tagging):
             emissions = c.alpha * emissions + (1 - c.alpha) * found["converted"]
         if c.missing == "shortcut":
             found["text"] = self.text_classifier(self.chain_states(states, batch))  # B,T,L
-            emissions = where_absent(emissions, there, found["text"])
-        return {"emissions": emissions, **found}
+            found["seen"] = emissions
+            evidence = self.chain_states(torch.cat([states, a, q], -1), batch)
+            at = self.chain_states(w.unsqueeze(2), batch).squeeze(2)  # B,T
+            emissions = self.ideas.combine(found, there, at, evidence)
+        if kinds is not None:
+            found["kind"] = kinds
+        return {
+            "emissions": emissions,
+            **found,
+            "there": there,
+            "kind_weight": k,
+            "image_weight": w,
+        }
 
     def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        if not self.config.span_detection:
-            return {}
-        loss = self.span_crf(
-            scores["spans"],
-            self.span_targets(batch.targets["tags"]),
-            self.chain_mask(batch),
-            reduction=self.config.reduction,
-        )
-        return {"spans": self.config.beta * loss}
+        c, mask, tags = self.config, self.chain_mask(batch), batch.targets["tags"]
+        terms = self.ideas.losses(self.crf, scores, tags, mask, batch.inputs, c.reduction)
+        if c.span_detection:
+            spans = self.span_targets(tags)
+            loss = self.span_crf(scores["spans"], spans, mask, reduction=c.reduction)
+            terms["spans"] = c.beta * loss
+        return terms
 
     def span_targets(self, tags: Tensor) -> Tensor:
         """Tags -> span tags, any shape: the first letter stays."""
@@ -281,5 +303,8 @@ class Umt(Tagging):
         image = where_absent(image, there, fill)
         if self.vision is None:
             return image.flatten(2).transpose(1, 2)
+        if self.config.missing == "shortcut" and not bool(there.any()):
+            # Nobody would see what the encoder makes of no pictures at all.
+            return image.new_zeros(len(image), self.vision.cells, self.vision.width)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_vision):
             return cast(Tensor, self.vision(image))

@@ -1,0 +1,428 @@
+"""The switchable parts inside taggers: neutral when off, exact at their limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
+
+from magpie.corpora.controlled import ControlledConfig, controlled, without_pictures  # noqa: E402
+from magpie.errors import ConfigError  # noqa: E402
+from magpie.features.supply import Supplier  # noqa: E402
+from magpie.methods.base import Batch, Method  # noqa: E402
+from magpie.methods.components.ideas import KIND_SOURCE, Ideas, IdeasConfig  # noqa: E402
+from magpie.methods.labels import LabelSpace  # noqa: E402
+from magpie.methods.ner.bert_crf import BertCrf, BertCrfConfig  # noqa: E402
+from magpie.methods.ner.mmner_model import MMNerModel, MMNerModelConfig  # noqa: E402
+from magpie.methods.ner.pgim import Pgim, PgimConfig  # noqa: E402
+from magpie.methods.ner.umt import Umt, UmtConfig  # noqa: E402
+from magpie.schema import Annotations, Block, ContextText, Document, Entity  # noqa: E402
+
+NAMES = str(Path(__file__).parent / "names.tsv")
+LABELS = LabelSpace(entity_types=("LOC", "ORG", "OTHER", "PER"))
+TINY: dict[str, Any] = {"text": "tiny-bert", "dropout": 0.0}
+SEES: dict[str, Any] = {**TINY, "vision": "tiny-vit"}
+
+
+def bert(**ideas: Any) -> BertCrf:
+    torch.manual_seed(0)
+    config = BertCrfConfig(**TINY, tag_order="umgf", ideas=IdeasConfig(**ideas))
+    return BertCrf.build(config, LABELS).eval()
+
+
+def mmner(**ideas: Any) -> MMNerModel:
+    torch.manual_seed(0)
+    sizes = {"width": 32, "heads": 4, "inner": 32, "freeze_vit": False, "reduction": "mean"}
+    config = MMNerModelConfig(**SEES, **sizes, ideas=IdeasConfig(**ideas))
+    return MMNerModel.build(config, LABELS).eval()
+
+
+def umt(**ideas: Any) -> Umt:
+    torch.manual_seed(0)
+    config = UmtConfig(
+        **SEES,
+        tag_order="umgf",
+        visual="pixels",
+        freeze_vision=False,
+        drop_image=0.0,
+        ideas=IdeasConfig(**ideas),
+    )
+    return Umt.build(config, LABELS).eval()
+
+
+def posts(size: int = 4) -> list[Document]:
+    return list(controlled("train", ControlledConfig(size=size, seed=1)))
+
+
+def ask() -> Document:
+    """A name that the dictionary knows, beside a picture that says otherwise."""
+    words = ["ask", "Siri", "in", "New", "York"]
+    block = Block.from_words(words)
+    return dataclasses.replace(
+        posts()[0],
+        blocks=(block,),
+        annotations=Annotations(
+            entities=(Entity(id="e0", span=block.word_span(1, 2), type="OTHER"),)
+        ),
+    )
+
+
+def batch_of(method: Method, documents: list[Document]) -> Batch:
+    supplier = Supplier()
+    examples = [method.prepare(d, supplier(d, method.needs())) for d in documents]
+    targets = [method.targets(d, e) for d, e in zip(documents, examples, strict=True)]
+    return method.collate(examples, targets)
+
+
+def emissions(method: Method, documents: list[Document]) -> torch.Tensor:
+    return method(batch_of(method, documents)).scores["emissions"]
+
+
+def like_bert(method: MMNerModel | Umt) -> BertCrf:
+    """BERT-CRF with the method's encoder, text head and chain."""
+    plain = bert()
+    head = method.text_head if isinstance(method, MMNerModel) else method.text_classifier
+    plain.backbones["text"].load_state_dict(method.backbones["text"].state_dict())
+    plain.classifier.load_state_dict(head.state_dict())
+    plain.crf.load_state_dict(method.crf.state_dict())
+    return plain
+
+
+SOME: list[dict[str, Any]] = [
+    {"dictionary": NAMES, "bias_emissions": False, "lower_image": False},
+    {"dictionary": NAMES, "bias_emissions": False, "kappa": 0.0},
+    {"dictionary": NAMES, "bias_emissions": False, "dictionary_features": True, "kappa": 0.0},
+    {"image_kind": "stats", "kind_strength": 0.0},
+    {"attn_boost": True, "gamma": 0.0},
+]
+
+
+@pytest.mark.parametrize("make", [bert, mmner, umt])
+def test_off_is_neutral(make: Any) -> None:
+    method, documents = make(), posts()
+    assert list(method.ideas.parameters()) == []
+    assert torch.equal(emissions(method, documents), emissions(make(), documents))
+    assert "kb_sure" not in batch_of(method, documents).inputs
+
+
+@pytest.mark.parametrize("ideas", SOME)
+def test_parts_at_their_zero_are_neutral(ideas: dict[str, Any]) -> None:
+    documents = [ask(), *posts()]
+    host, method = umt(), umt(**ideas)
+    method.load_state_dict(host.state_dict(), strict=False)
+    assert torch.equal(emissions(method, documents), emissions(host, documents))
+
+
+def test_what_the_dictionary_says_of_each_piece() -> None:
+    method = bert(dictionary=NAMES, eps=0.0)
+    batch = batch_of(method, [ask()])
+    first = batch.inputs["first"][0].tolist()
+    sure = batch.inputs["kb_sure"][0]
+    assert sure[first[1] : first[2]].tolist() == [1.0] * (first[2] - first[1])  # siri, all pieces
+    assert sure[: first[1]].sum() == 0.0
+    assert sure[first[2]] == 0.0
+    assert sure[-1] == 0.0  # [SEP]
+    types, inside = batch.inputs["kb_types"][0], batch.inputs["kb_inside"][0]
+    assert types[first[1]].tolist()[3] == pytest.approx(math.log(4))
+    assert inside[first[4]].tolist()[1] == pytest.approx(math.log(4))  # york goes on
+    assert types[first[4]].sum() == 0.0
+    features = batch.inputs["kb_features"][0]
+    assert features[0].tolist() == [1.0, *[0.0] * 8]
+    assert features[first[1]].tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert features[first[4]].tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 0]
+
+
+def test_emissions_move_by_the_logarithm_of_the_share() -> None:
+    document = dataclasses.replace(
+        ask(), blocks=(Block.from_words(["Rocky", "runs"]),), annotations=Annotations()
+    )
+    plain, biased = bert(), bert(dictionary=NAMES, eps=0.0)
+    moved = (emissions(biased, [document]) - emissions(plain, [document]))[0].detach()
+    row = dict(zip(plain.tag_names, moved[1].tolist(), strict=True))
+    assert row["B-PER"] == pytest.approx(0.514810, abs=1e-5)
+    for name in ("B-LOC", "B-ORG", "B-OTHER"):
+        assert row[name] == pytest.approx(-0.458145, abs=1e-5)
+    for name in ("O", "X", "PAD", "CLS", "SEP", "I-PER"):
+        assert row[name] == 0.0
+    assert moved[2:].abs().sum() == 0.0
+    assert moved[0].abs().sum() == 0.0
+
+
+def test_a_learned_beta_starts_where_it_is_set_and_stays_positive() -> None:
+    method = bert(dictionary=NAMES, learn_beta=True, beta=0.5)
+    assert method.ideas.strength.item() == pytest.approx(0.5)
+    method(batch_of(method, [ask()])).loss.backward()
+    assert method.ideas.raw_beta.grad is not None
+    assert method.ideas.raw_beta.grad.abs() > 0
+
+
+def test_dictionary_features_learn_from_zero() -> None:
+    method = bert(dictionary=NAMES, dictionary_features=True, bias_emissions=False)
+    method.load_state_dict(bert().state_dict(), strict=False)
+    assert torch.equal(emissions(method, [ask()]), emissions(bert(), [ask()]))
+    method(batch_of(method, [ask()])).loss.backward()
+    assert method.ideas.features.weight.grad.abs().sum() > 0
+
+
+def test_a_sure_word_does_not_look() -> None:
+    method = umt(
+        dictionary=NAMES,
+        eps=0.0,
+        bias_emissions=False,
+        umt_compat=True,
+        learn_reliability=False,
+    )
+    batch = batch_of(method, [ask()])
+    scores = method(batch).scores
+    first = batch.inputs["first"][0].tolist()
+    weight = scores["image_weight"][0]
+    assert weight[first[1]] == 0.0
+    assert weight[first[0]] == weight[first[2]] == 1.0
+    assert torch.equal(scores["emissions"][0, first[1]], scores["text"][0, first[1]])
+    assert not torch.equal(scores["emissions"][0, first[0]], scores["text"][0, first[0]])
+
+
+@pytest.mark.parametrize(
+    ("make", "ideas"),
+    [
+        (mmner, {"missing_image": True}),
+        (mmner, {"umt_compat": True}),
+        (umt, {"missing_image": True}),
+        (umt, {"umt_compat": True}),
+    ],
+)
+def test_without_a_picture_everything_is_bert_crf(make: Any, ideas: dict[str, Any]) -> None:
+    method = make(**ideas, aux_text_loss=0.0)
+    plain = like_bert(method)
+    documents = list(without_pictures(posts()))
+    ours, theirs = batch_of(method, documents), batch_of(plain, documents)
+    mine, other = method(ours), plain(theirs)
+    assert torch.equal(mine.scores["emissions"], other.scores["emissions"])
+    assert torch.equal(mine.losses["main"], other.losses["main"])
+    assert [a.entities for a in method.decode(mine, ours)] == [
+        a.entities for a in plain.decode(other, theirs)
+    ]
+    mine.losses["main"].backward()
+    other.losses["main"].backward()
+    for name, parameter in plain.backbones["text"].named_parameters():
+        grown = dict(method.backbones["text"].named_parameters())[name].grad
+        if parameter.grad is not None:
+            assert torch.equal(grown, parameter.grad), name
+    for parameter in method.backbones["vision"].parameters():
+        assert parameter.grad is None or not parameter.grad.any()
+
+
+@pytest.mark.parametrize("make", [mmner, umt])
+def test_pixels_of_an_absent_picture_may_be_anything(make: Any) -> None:
+    method = make(missing_image=True, drop_image=0.0).train()
+    batch = batch_of(method, posts())
+    name = "pixels" if "pixels" in batch.inputs else "image"
+    clean = method(batch).losses["main"]
+    batch.inputs["has_image"][1] = False
+    batch.inputs[name][1] = math.nan
+    output = method(batch)
+    assert torch.isfinite(output.scores["emissions"]).all()
+    assert not torch.equal(output.losses["main"], clean)
+    output.loss.backward()
+    for parameter in method.parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all()
+
+
+def test_features_of_zero_alone_are_not_enough() -> None:
+    torch.manual_seed(0)
+    method = Umt.build(
+        UmtConfig(**SEES, tag_order="umgf", visual="pixels", missing="zeros"), LABELS
+    ).eval()
+    documents = list(without_pictures(posts()))
+    scores = method(batch_of(method, documents)).scores
+    whole = umt()
+    whole.load_state_dict(method.state_dict(), strict=False)
+    text = whole(batch_of(whole, documents)).scores["text"]
+    assert (scores["emissions"] - text).abs().max() > 0
+
+
+def test_hidden_pictures_and_the_text_heads_own_loss() -> None:
+    method = mmner(missing_image=True, drop_image=0.5).train()
+    torch.manual_seed(0)
+    there = torch.stack([method.ideas.there(torch.ones(64, dtype=torch.bool), True)]).float()
+    assert 0.3 < there.mean() < 0.7
+    assert method.ideas.there(torch.ones(64, dtype=torch.bool), False).all()
+    method.eval()
+    batch = batch_of(method, posts())
+    output = method(batch)
+    loss = method.crf(output.scores["text"], batch.targets["tags"], method.chain_mask(batch))
+    torch.testing.assert_close(output.losses["text"], 0.5 * loss)
+
+
+def test_tiny_and_one_coloured_pictures_count_as_absent() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    from magpie.schema import Media
+
+    def with_picture(side: int, colour: bool) -> Document:
+        image = Image.new("RGB", (side, side), (20, 90, 20))
+        if colour:
+            image.putpixel((0, 0), (255, 0, 0))
+        data = BytesIO()
+        image.save(data, "PNG")
+        media = Media(data=data.getvalue(), width=side, height=side)
+        return dataclasses.replace(posts()[0], media=(media,), annotations=Annotations())
+
+    documents = [with_picture(64, True), with_picture(64, False), with_picture(16, True)]
+    there = batch_of(mmner(missing_image=True), documents).inputs["has_image"]
+    assert there.tolist() == [True, False, False]
+    assert batch_of(mmner(), documents).inputs["has_image"].all()
+
+
+def test_the_weight_of_a_token() -> None:
+    ideas = Ideas(IdeasConfig(dictionary=NAMES, kappa=1.0), ("O",), 4)
+    inputs = {"input_ids": torch.zeros(1, 2, dtype=torch.long), "kb_sure": torch.tensor([[0.5, 0]])}
+    w = ideas.image_weight(torch.tensor([True]), torch.tensor([0.4]), inputs)
+    assert w[0].tolist() == pytest.approx([0.2, 0.4])
+    assert ideas.image_weight(torch.tensor([False]), torch.tensor([0.4]), inputs).sum() == 0
+
+
+def test_statistics_lower_what_pictures_say() -> None:
+    method = umt(image_kind="stats")
+    batch = batch_of(method, posts())
+    assert ((batch.inputs["p_bad"] > 0) & (batch.inputs["p_bad"] < 1)).all()
+    scores = method(batch).scores
+    expected = (1 - 0.8 * batch.inputs["p_bad"]).clamp_min(0)
+    torch.testing.assert_close(scores["kind_weight"], expected)
+    assert not torch.equal(scores["emissions"], emissions(umt(), posts()))
+
+
+def test_the_linear_classifier_learns_from_named_kinds_alone() -> None:
+    method = umt(image_kind="linear")
+    documents = posts()
+    named = ContextText(kind="note", text="photo", source=KIND_SOURCE)
+    documents[0] = dataclasses.replace(documents[0], context=(named,))
+    batch = batch_of(method, documents)
+    assert batch.inputs["kind"].tolist() == [0, -100, -100, -100]
+    output = method(batch)
+    assert set(output.losses) >= {"main", "kind"}
+    output.losses["main"].backward(retain_graph=True)
+    assert method.ideas.kinds.weight.grad is None  # stopped unless kind_joint
+    output.losses["kind"].backward()
+    assert method.ideas.kinds.weight.grad.abs().sum() > 0
+    joint = umt(image_kind="linear", kind_joint=True)
+    joint(batch).losses["main"].backward()
+    assert joint.ideas.kinds.weight.grad.abs().sum() > 0
+    wrong = dataclasses.replace(named, text="painting")
+    with pytest.raises(ConfigError, match="painting"):
+        batch_of(method, [dataclasses.replace(documents[0], context=(wrong,))])
+
+
+def test_words_like_the_picture_gain_attention() -> None:
+    assert not torch.allclose(
+        emissions(umt(attn_boost=True, gamma=5.0), posts()), emissions(umt(), posts())
+    )
+
+
+@pytest.mark.parametrize("r", [0.0, 0.5, 1.0])
+def test_the_limits_of_compatibility(r: float) -> None:
+    ideas = Ideas(IdeasConfig(umt_compat=True, learn_reliability=False), ("O",), 4)
+    text, seen = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
+    found = {"text": text, "seen": seen}
+    mixed = ideas.combine(found, torch.tensor([True, False]), torch.full((2, 3), r))
+    if r == 0.5:
+        torch.testing.assert_close(mixed[0], (text[0] + seen[0]) / 2)
+    else:
+        assert torch.equal(mixed[0], (seen if r else text)[0])
+    assert torch.equal(mixed[1], text[1])
+
+
+def test_a_start_near_bert_crf_predicts_what_bert_crf_predicts() -> None:
+    method = umt(umt_compat=True, reliability_bias=-100.0)
+    plain = like_bert(method)
+    ours, theirs = batch_of(method, posts(8)), batch_of(plain, posts(8))
+    mine, other = method(ours), plain(theirs)
+    assert mine.scores["share"].max() < 1e-30
+    assert torch.equal(mine.scores["emissions"], other.scores["emissions"])
+    assert [a.entities for a in method.decode(mine, ours)] == [
+        a.entities for a in plain.decode(other, theirs)
+    ]
+
+
+def test_reliability_starts_at_its_bias() -> None:
+    scores = umt(umt_compat=True)
+    scores.ideas.reliability.weight.data.zero_()
+    share = scores(batch_of(scores, posts())).scores["share"]
+    assert share.unique().tolist() == pytest.approx([1 / (1 + math.exp(-2))])
+
+
+def test_spoiling_what_the_text_is_sure_of_costs() -> None:
+    method = umt(umt_compat=True, compat_loss=0.1, compat_sure=0.0)
+    batch = batch_of(method, posts())
+    loss = method(batch).losses["compat"]
+    assert loss.item() > 0
+    loss.backward()
+    assert method.text_classifier.weight.grad is None  # the text teaches, it does not learn
+    assert method.classifier.weight.grad.abs().sum() > 0
+    never = umt(umt_compat=True, compat_loss=0.1, compat_sure=1.0)
+    assert never(batch).losses["compat"].item() == 0.0
+
+
+def test_explanations_are_json() -> None:
+    method = umt(dictionary=NAMES, image_kind="stats", umt_compat=True)
+    batch = batch_of(method, [ask(), posts()[1]])
+    found = method(batch).scores
+    told = method.ideas.explain(found, batch.inputs, 0, batch.examples[0].notes)
+    assert json.loads(json.dumps(told)) == told
+    assert [m["surface"] for m in told["matches"]] == ["siri", "new york"]
+    assert told["matches"][0]["confidence"] == pytest.approx(0.629158, abs=1e-6)
+    assert set(told) == {"matches", "m", "k", "c", "w", "r"}
+    assert len(told["c"]) == len(told["w"]) == int(batch.inputs["attention_mask"][0].sum())
+
+
+def test_the_dictionary_speaks_in_taggers_that_read_context_too() -> None:
+    def pgim(**ideas: Any) -> Pgim:
+        torch.manual_seed(0)
+        return Pgim.build(
+            PgimConfig(**TINY, ideas=IdeasConfig(**ideas), views=(1.0, 1.0, 1.0)), LABELS
+        ).eval()
+
+    note = ContextText(kind="note", text="siri is a thing", source="pgim")
+    document = dataclasses.replace(ask(), context=(note,))
+    plain, biased = pgim(), pgim(dictionary=NAMES, eps=0.0)
+    moved = (emissions(biased, [document]) - emissions(plain, [document]))[0].detach()
+    places = [
+        name for name, value in zip(plain.tag_names, moved[1].tolist(), strict=True) if value > 0
+    ]
+    assert places == ["B-OTHER", "S-OTHER"]
+    assert [n for n, v in zip(plain.tag_names, moved[4].tolist(), strict=True) if v > 0] == [
+        "I-LOC",
+        "E-LOC",
+    ]
+    assert torch.isfinite(biased(batch_of(biased, [document])).loss)
+
+
+@pytest.mark.parametrize(
+    "ideas",
+    [
+        {"kappa": 2.0},
+        {"eps": -1.0},
+        {"drop_image": 1.0},
+        {"dictionary": NAMES, "learn_beta": True, "beta": 0.0},
+    ],
+)
+def test_impossible_settings_are_refused(ideas: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        IdeasConfig(**ideas)
+
+
+def test_parts_without_a_place_are_refused() -> None:
+    with pytest.raises(ConfigError, match="missing_image"):
+        bert(missing_image=True)
+    with pytest.raises(ConfigError, match="attn_boost"):
+        mmner(attn_boost=True)
+    with pytest.raises(ConfigError, match="shortcut"):
+        UmtConfig(missing="zeros", ideas=IdeasConfig(umt_compat=True))
