@@ -164,7 +164,7 @@ class Prefixed(Method):
         example.inputs["there"] = there
         return example
 
-    def text_states(self, batch: Batch, owner: Tensor | None = None) -> Tensor:
+    def prefixed(self, batch: Batch, owner: Tensor | None = None) -> Tensor:
         """Last states of the text, [M, T, D].
 
         Args:

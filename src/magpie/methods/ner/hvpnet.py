@@ -65,6 +65,9 @@ class Hvpnet(Prefixed, Tagging):
     def prepare(self, document: Document, assets: Assets) -> Example:
         return self.add_pictures(self.prepare_words(document), assets)
 
+    def text_states(self, batch: Batch) -> Tensor:
+        return self.ideas.add_features(self.prefixed(batch), batch.inputs)
+
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         states = self.dropout(self.text_states(batch))  # B,T,D
         return {"emissions": self.head(self.chain_states(states, batch))}  # B,T,L

@@ -185,7 +185,7 @@ class Umgf(Tagging):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         inputs, mask = batch.inputs, batch.inputs["attention_mask"].bool()
-        states = self.text(inputs["input_ids"], inputs["attention_mask"])  # X_b: B,T,768
+        states = self.text_states(batch)  # X_b: B,T,768
         x = self.map_text(states)  # x^0: B,T,D
         if self.positions is not None:
             x = x + self.positions.weight[: x.shape[1]]

@@ -63,5 +63,5 @@ class HvpnetRe(Prefixed, Relating):
         return self.add_pictures(self.prepare_pairs(document), assets)
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        states = self.text_states(batch, batch.inputs["owner"])  # N,T,D
+        states = self.prefixed(batch, batch.inputs["owner"])  # N,T,D
         return {"logits": self.classifier(self.pair_states(states, batch))}  # N,C
