@@ -41,6 +41,8 @@ class Backbone(nn.Module, ABC):
         self.model = model
         self.name = name
         self._frozen = False
+        # Loaded ones come in evaluation mode; the shell around them should say the same.
+        self.training = model.training
 
     @property
     @abstractmethod
@@ -93,6 +95,7 @@ def from_folder(folder: Path) -> Backbone:
     Raises:
         ModelError: the description is absent or of an unknown kind.
     """
+    from magpie.backbones.seq2seq import Seq2Seq
     from magpie.backbones.text import TextEncoder
     from magpie.backbones.vision import VisionEncoder
 
@@ -104,7 +107,9 @@ def from_folder(folder: Path) -> Backbone:
             mend="The checkpoint is incomplete; copy its whole folder.",
         )
     value = parse_json(path.read_text("utf-8"), where=str(path))
-    kinds: dict[str, type[Backbone]] = {cls.kind: cls for cls in (TextEncoder, VisionEncoder)}
+    kinds: dict[str, type[Backbone]] = {
+        cls.kind: cls for cls in (TextEncoder, VisionEncoder, Seq2Seq)
+    }
     kind = value.pop("kind", None)
     if kind not in kinds:
         raise ModelError(

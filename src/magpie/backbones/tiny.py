@@ -31,9 +31,10 @@ from magpie.backbones.vision import VisionEncoder
 from magpie.errors import NotFoundError
 from magpie.vision import PixelSpec
 
-__all__ = ["TINY_WORDS", "tiny_text", "tiny_tokenizer", "tiny_vision"]
+__all__ = ["SEED", "TINY_WORDS", "tiny_text", "tiny_tokenizer", "tiny_vision"]
 
-_SEED = 20260101
+#: of every tiny twin's weights
+SEED = 20260101
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 #: whole words of the tiny vocabulary beside single characters
@@ -93,7 +94,7 @@ def tiny_text(name: str = "tiny-bert", *, dropout: float | None = None) -> TextE
         "pad_token_id": tokenizer.pad_token_id,
     }
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        torch.manual_seed(SEED)
         if name == "tiny-bert":
             model: Any = BertModel(BertConfig(**sizes))
         elif name == "tiny-roberta":
@@ -102,7 +103,7 @@ def tiny_text(name: str = "tiny-bert", *, dropout: float | None = None) -> TextE
             raise NotFoundError(
                 f"no tiny text encoder {name!r}", mend="There are tiny-bert and tiny-roberta."
             )
-    return TextEncoder(model, tokenizer, name)
+    return TextEncoder(model.eval(), tokenizer, name)
 
 
 def tiny_vision(name: str = "tiny-vit", *, side: int | None = None) -> VisionEncoder:
@@ -113,7 +114,7 @@ def tiny_vision(name: str = "tiny-vit", *, side: int | None = None) -> VisionEnc
     """
     size = side or 64
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
+        torch.manual_seed(SEED)
         if name == "tiny-resnet":
             model: Any = ResNetModel(
                 ResNetConfig(
@@ -132,7 +133,7 @@ def tiny_vision(name: str = "tiny-vit", *, side: int | None = None) -> VisionEnc
                 f"no tiny picture encoder {name!r}",
                 mend="There are tiny-resnet, tiny-vit and tiny-clip.",
             )
-    return VisionEncoder(model, name, PixelSpec(side=size))
+    return VisionEncoder(model.eval(), name, PixelSpec(side=size))
 
 
 _TRANSFORMER: dict[str, Any] = {
