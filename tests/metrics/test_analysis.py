@@ -93,8 +93,8 @@ def test_seen_and_unseen(found: Analysis) -> None:
 
 def test_in_the_picture_or_not(found: Analysis) -> None:
     assert rows(found, "grounding", "gmner") == {
-        "in the picture": (1, 1, 0),
-        "not in the picture": (3, 2, 1),
+        "with a box": (1, 1, 0),
+        "without a box": (3, 2, 1),
     }
     assert not [
         each for each in found.breakdowns if (each.name, each.part) == ("grounding", "mner")

@@ -171,6 +171,14 @@ def test_same_input_same_bytes() -> None:
     assert score_page([("a", analysed())]) == score_page([("a", analysed())])
 
 
+def test_a_prediction_that_shows_somewhere_without_a_box() -> None:
+    bare_region = replace(mention("Ada Byron", 0, "PER"), grounding="regions")
+    found = analyse(GOLD[:1], [replace(PREDICTED[0], items=(bare_region,))], "gmner-iou50@1")
+    page = score_page([("a", found)])
+    assert "predicted: Ada Byron (PER, in the picture, without a box)" in page
+    assert "<h3>missed region: a</h3>" in page
+
+
 def test_no_examples_when_none_are_asked_for() -> None:
     assert 'class="cases"' not in score_page([("a", analysed())], examples=0)
 

@@ -129,13 +129,13 @@ def by_entity_words(part: str, documents: Iterable[tuple[Scored, EntityPairing]]
 
 
 def by_shown(part: str, pairings: Iterable[EntityPairing]) -> Breakdown:
-    """Mentions by whether they are in the picture."""
-    groups: dict[str, list[Value]] = {"in the picture": [], "not in the picture": []}
+    """Mentions by whether they have a box: as the scores do, which know of nothing else."""
+    groups: dict[str, list[Value]] = {"with a box": [], "without a box": []}
     for pairing in pairings:
         _collect(
             groups,
             pairing,
-            lambda item, _: "in the picture" if item.boxes else "not in the picture",
+            lambda item, _: "with a box" if item.boxes else "without a box",
         )
     return _table("grounding", part, "grounding", groups, Counts())
 

@@ -250,7 +250,8 @@ def _describe(item: Item | Fact, text: str | None) -> str:
         return f"{_end(item.head, text)} → {item.type} → {_end(item.tail, text)}"
     kind = f"{item.type}, {item.fine_type}" if item.fine_type else item.type
     boxes = ", ".join(f"{media} {_box(box)}".strip() for media, box in item.boxes)
-    shown = {"unknown": "", "absent": ", not in the picture", "regions": f", at {boxes}"}
+    where = f", at {boxes}" if boxes else ", in the picture, without a box"
+    shown = {"unknown": "", "absent": ", not in the picture", "regions": where}
     return f"{item.text} ({kind}{shown[item.grounding]})"
 
 
