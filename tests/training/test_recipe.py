@@ -37,6 +37,11 @@ seeds: [3, 5]
 SHIPPED = [each.name for each in list_recipes()]
 #: tiny twins of every kind of backbone that a configuration may name
 TINY = {"text": "tiny-bert", "vision": "tiny-vit"}
+#: what else a method needs to be small
+SMALL = {
+    name: ["config.vision=tiny-clip", "config.fusion_layers=1"]
+    for name in ("mkgformer", "mkgformer-re")
+}
 
 
 def test_every_key_reaches_its_place() -> None:
@@ -121,7 +126,7 @@ def test_files_that_are_no_recipes() -> None:
     with pytest.raises(ConfigError, match="the key stands twice") as twice:
         parse_recipe(TEXT + "seeds: [1]\n", file="r.yaml")
     assert twice.value.where == "r.yaml:15 seeds"
-    with pytest.raises(ConfigError, match="key.path=value"):
+    with pytest.raises(ConfigError, match=r"key\.path=value"):
         parse_recipe(TEXT, ["loop.epochs"])
     with pytest.raises(ConfigError, match="no keys below"):
         parse_recipe(TEXT, ["method.name=umt"])
@@ -189,7 +194,7 @@ def test_every_recipes_method_is_built_with_tiny_backbones(method: str) -> None:
             continue
         known = read_recipe(each.name).config.to_dict()
         tiny = [f"config.{role}={TINY[role]}" for role in TINY if role in known]
-        recipe = read_recipe(each.name, tiny)
+        recipe = read_recipe(each.name, tiny + SMALL.get(method, []))
         labels = LabelSpace(
             entity_types=("LOC", "ORG", "OTHER", "PER"),
             relation_types=("/per/org/member_of", "None"),
@@ -212,3 +217,25 @@ def test_published_hyper_parameters() -> None:
     assert (config["width"], config["heads"], config["inner"], config["layers"]) == (512, 8, 256, 1)
     assert (config["fusion_dropout"], config["reduction"]) == (0.4, "sum")
     assert (fused.stages[0].loop.epochs, fused.stages[0].loop.batch) == (30, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch", "rate", "warmup", "length"),
+    [
+        ("ner/mkgformer_twitter2015", 30, 16, 3e-5, 0.01, 128),
+        ("ner/mkgformer_twitter2017", 30, 16, 3e-5, 0.01, 128),
+        ("relation/mkgformer-re_mnre", 12, 32, 1e-5, 0.06, 80),
+    ],
+)
+def test_published_hyper_parameters_of_mkgformer(
+    name: str, epochs: int, batch: int, rate: float, warmup: float, length: int
+) -> None:
+    recipe = read_recipe(name)
+    loop = recipe.stages[0].loop
+    optimiser = loop.optimiser
+    assert (loop.epochs, loop.batch, recipe.seeds) == (epochs, batch, (1234,))
+    assert (optimiser.name, optimiser.rate, optimiser.warmup) == ("adamw", rate, warmup)
+    assert (optimiser.decay, optimiser.schedule) == (0.01, "linear")
+    config = recipe.config.to_dict()
+    assert (config["max_length"], config["fusion_layers"]) == (length, 4)
+    assert config.get("head_rate") == (5e-2 if name.startswith("ner") else None)

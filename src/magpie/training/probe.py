@@ -41,7 +41,11 @@ __all__ = ["PROBES", "Probe", "ProbeResult", "predict_all", "probe"]
 #: shuffles of the test pictures that are averaged
 _SHUFFLES = 4
 #: protocol that scores each task of the controlled corpus
-_PROTOCOLS: dict[str, str] = {"ner": "ner-span-strict@1", "gmner": "gmner-iou50@1"}
+_PROTOCOLS: dict[str, str] = {
+    "ner": "ner-span-strict@1",
+    "gmner": "gmner-iou50@1",
+    "mre": "mre-no-none@1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,19 @@ PROBES["ita"] = Probe(
     train=800,
     loop=_READ,
 )
+
+# One cut-out of each size is enough: the controlled corpus has none, so it is the whole picture.
+_TOWERS: dict[str, Any] = {
+    "text": "tiny-bert",
+    "vision": "tiny-clip",
+    "fusion_layers": 1,
+    "grounded_count": 1,
+    "grounded_side": 64,
+    "detector_count": 1,
+    "detector_side": 32,
+}
+PROBES["mkgformer"] = Probe(config={**_TOWERS, "head_rate": None})
+PROBES["mkgformer-re"] = Probe(task="mre", config=_TOWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
