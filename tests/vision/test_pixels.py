@@ -7,7 +7,7 @@ import pytest
 
 from magpie.errors import ConfigError, MediaError
 from magpie.vision import LoadedImage, PixelSpec, network_input, network_square
-from magpie.vision.pixels import IMAGENET
+from magpie.vision.pixels import HALF, IMAGENET, normalise
 
 
 def picture(width: int, height: int, seed: int = 0) -> LoadedImage:
@@ -106,3 +106,63 @@ def test_impossible_squares() -> None:
         PixelSpec(side=0)
     with pytest.raises(ConfigError, match="squash, crop, centre or window, got 'pad'"):
         PixelSpec(fit="pad")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop", "centre"])
+@pytest.mark.parametrize("size", [(90, 60), (60, 90), (64, 64), (7, 300), (1, 1)])
+def test_boxes_go_there_and_back(fit: str, size: tuple[int, int]) -> None:
+    width, height = size
+    image = LoadedImage(np.zeros((height, width, 3), np.uint8), width, height)
+    _, boxes = network_input(image, PixelSpec(side=32, fit=fit))
+    box = (width * 0.2, height * 0.3, width * 0.7, height * 0.9)
+    there = boxes.to_resized(box)
+    assert np.allclose(boxes.to_original(there), box)
+    if fit == "squash":
+        assert np.allclose(there, (6.4, 9.6, 22.4, 28.8))
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop", "centre"])
+def test_a_mark_stands_where_the_map_says(fit: str) -> None:
+    pixels = np.zeros((120, 200, 3), np.uint8)
+    pixels[40:80, 80:130] = 255
+    image = LoadedImage(pixels, 400, 240)  # loaded at half its size
+    square, boxes = network_square(image, PixelSpec(side=60, fit=fit))
+    rows, columns = np.nonzero(square[:, :, 0] > 127)
+    seen = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.allclose(boxes.to_resized((160, 80, 260, 160)), seen, atol=1)
+    assert np.allclose(boxes.to_original(seen), (160, 80, 260, 160), atol=8)
+
+
+@pytest.mark.parametrize("fit", ["crop", "centre"])
+def test_a_strip_is_cut_before_it_is_scaled(fit: str) -> None:
+    pixels = np.zeros((2, 60_000, 3), np.uint8)
+    pixels[:, 29_999:] = 200  # from the middle on
+    image = LoadedImage(pixels, 60_000, 2)
+    square, boxes = network_square(image, PixelSpec(side=224, fit=fit))
+    assert square.shape == (224, 224, 3)
+    assert (square[:, -20:] == 200).all()
+    assert np.allclose(boxes.to_original((0, 0, 224, 224))[::2], (29_999, 30_001), atol=0.2)
+
+
+def test_cutting_before_scaling_gives_the_same_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 70, 3), dtype=np.uint8)
+    image = LoadedImage(pixels, 70, 40)
+    spec = PixelSpec(side=64, fit="crop")
+    whole, _ = network_square(image, spec)
+    monkeypatch.setattr("magpie.vision.pixels._STRIP", 0)
+    part, _ = network_square(image, spec)
+    inner = np.abs(whole.astype(int) - part.astype(int))[2:-2, 2:-2]
+    assert inner.max() <= 2  # but for the rounding of the edges
+
+
+def test_many_squares_are_normalised_at_once() -> None:
+    rng = np.random.default_rng(0)
+    squares = rng.integers(0, 256, (3, 5, 5, 3), dtype=np.uint8)
+    many = normalise(squares, PixelSpec())
+    assert many.shape == (3, 3, 5, 5)
+    assert many.flags.c_contiguous
+    for one, square in zip(many, squares, strict=True):
+        np.testing.assert_array_equal(one, normalise(square, PixelSpec()))
+    grey = normalise(np.full((1, 1, 3), 255, np.uint8), PixelSpec(normalisation=HALF))
+    assert grey.tolist() == [[[1.0]], [[1.0]], [[1.0]]]

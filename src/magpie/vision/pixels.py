@@ -30,6 +30,8 @@ Colour = tuple[float, float, float]
 
 #: what the centre crop of ``fit="crop"`` leaves of the shorter side (224 of 256)
 _KEPT = 224 / 256
+#: a scaled picture longer than so many times the square is cut before it is scaled
+_STRIP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,18 @@ def network_square(image: LoadedImage, spec: PixelSpec) -> tuple[npt.NDArray[np.
         factor = side / (_KEPT if spec.fit == "crop" else 1.0) / min(rows, columns)
         size = (max(side, round(columns * factor)), max(side, round(rows * factor)))
         left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    scaled = Image.fromarray(image.pixels).resize(size, Image.Resampling.BILINEAR)
     boxes = BoxMap(
         size[0] / image.width, size[1] / image.height, image.width, image.height, -left, -top
     )
+    picture = Image.fromarray(image.pixels)
+    if max(size) > _STRIP * side:
+        # Scaling the whole of a thin strip would take gigabytes for pixels that are cut off.
+        x, y = columns / size[0], rows / size[1]
+        part = (left * x, top * y, (left + side) * x, (top + side) * y)
+        return np.asarray(
+            picture.resize((side, side), Image.Resampling.BILINEAR, box=part), np.uint8
+        ), boxes
+    scaled = picture.resize(size, Image.Resampling.BILINEAR)
     return np.asarray(scaled.crop((left, top, left + side, top + side)), np.uint8), boxes
 
 
