@@ -189,8 +189,11 @@ def pair_up(
             prediction = replace(prediction, items=(), tags=None)
         elif document.text != prediction.text and None not in (document.text, prediction.text):
             raise _differ("gold and predictions hold different texts under one id", [key])
-        text = document.text if document.text is not None else prediction.text
-        pairs.append((_spelled(document, text), _spelled(prediction, text)))
+        if document.text is None or prediction.text is None:
+            text = document.text if document.text is not None else prediction.text
+            pairs.append((_spelled(document, text), _spelled(prediction, text)))
+        else:
+            pairs.append((document, prediction))
     return pairs
 
 
