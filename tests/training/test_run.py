@@ -27,6 +27,12 @@ from magpie.training.recipe import parse_recipe
 from magpie.training.run import run
 
 
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take half of a tiny run's time; the finished run has its own."""
+    monkeypatch.setattr(run_module, "draw_plots", lambda folder: [])
+
+
 class KilledError(Exception):
     """Stands for a kill."""
 
