@@ -71,6 +71,23 @@ PROBES: dict[str, Probe] = {
         config={"text": "tiny-bert"},
         loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
     ),
+    "basic-model": Probe(
+        config={"text": "tiny-bert", "reduction": "mean"},
+        loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
+    ),
+    "umt": Probe(
+        config={
+            "text": "tiny-bert",
+            "visual": "pixels",
+            "vision": "tiny-vit",
+            "freeze_vision": False,
+            "dropout": 0.0,
+            "drop_image": 0.0,
+            # 0.02 suits 768 channels; with 32 the picture hardly gets through five layers.
+            "deviation": 0.12,
+        },
+        loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
+    ),
     "mmner-model": Probe(
         config={
             "text": "tiny-bert",
@@ -113,6 +130,35 @@ _TOWERS: dict[str, Any] = {
 }
 PROBES["mkgformer"] = Probe(config={**_TOWERS, "head_rate": None})
 PROBES["mkgformer-re"] = Probe(task="mre", config=_TOWERS)
+
+# A ResNet without pre-training: it is trained along, and needs the statistics of its batches.
+_SHORT = LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05))
+PROBES["umgf"] = Probe(
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "objects": "whole",
+        "object_count": 1,
+        "object_width": 64,
+        "width": 64,
+        "heads": 4,
+        "inner": 64,
+        "layers": 2,
+        "dropout": 0.0,
+        "reduction": "mean",
+    },
+    loop=_SHORT,
+)
+_PREFIX = {
+    "text": "tiny-bert",
+    "vision": "tiny-resnet",
+    "crop_count": 0,
+    "hidden": 64,
+    "freeze_vision": False,
+    "batch_norm": "batch",
+}
+PROBES["hvpnet"] = Probe(config={**_PREFIX, "head_rate": None}, loop=_SHORT)
+PROBES["hvpnet-re"] = Probe(task="mre", config=_PREFIX, loop=_SHORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
