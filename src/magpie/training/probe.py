@@ -103,7 +103,7 @@ PROBES: dict[str, Probe] = {
 }
 
 # Pictures as text: the controlled corpus's own captions, which the three views move with them.
-_READ = LoopConfig(epochs=40, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05))
+_READ = LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05))
 PROBES["pgim"] = Probe(
     config={"text": "tiny-bert", "sources": ("controlled",)}, train=800, loop=_READ
 )
