@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -156,6 +156,7 @@ def score_rows(
 class ContextTagging(Tagging):
     """Encoder over text and context, first pieces, linear layer, chain; subclasses name texts."""
 
+    places: ClassVar[frozenset[str]] = frozenset({"dictionary_features"})
     config: ContextConfig
 
     def __init__(self, config: ContextConfig, labels: LabelSpace, text: TextEncoder) -> None:

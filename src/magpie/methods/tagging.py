@@ -135,8 +135,8 @@ class Tagging(Method):
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
-    #: the ideas about pictures that it has a place for
-    sees: ClassVar[frozenset[str]] = frozenset()
+    #: the ideas that it has a place for, beside the dictionary's part in the emissions
+    places: ClassVar[frozenset[str]] = frozenset()
     config: TaggingConfig
 
     def __init__(
@@ -153,8 +153,8 @@ class Tagging(Method):
         self.tag_names = tag_names(labels.entity_types, order)
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
-        if blind := sorted({*config.ideas.about_pictures} - self.sees):
-            raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(blind)}")
+        if homeless := sorted({*config.ideas.placed} - self.places):
+            raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}")
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
 
     @property

@@ -85,10 +85,11 @@ class IdeasConfig:
             raise ConfigError("a learned beta starts from a positive one, got 0")
 
     @property
-    def about_pictures(self) -> tuple[str, ...]:
-        """The parts that are on and that only a method with pictures has a place for."""
+    def placed(self) -> tuple[str, ...]:
+        """The parts that are on and that a method must have a place for."""
+        plain = ("missing_image", "attn_boost", "umt_compat", "dictionary_features")
         return (
-            *(n for n in ("missing_image", "attn_boost", "umt_compat") if getattr(self, n)),
+            *(name for name in plain if getattr(self, name)),
             *(("image_kind",) if self.image_kind != "off" else ()),
         )
 

@@ -32,6 +32,7 @@ class BertCrf(Tagging):
 
     name: ClassVar[str] = "bert-crf"
     Config: ClassVar[type[BertCrfConfig]] = BertCrfConfig
+    places: ClassVar[frozenset[str]] = frozenset({"dictionary_features"})
 
     def __init__(self, config: BertCrfConfig, labels: LabelSpace, text: TextEncoder) -> None:
         super().__init__(config, labels, {"text": text})

@@ -128,7 +128,9 @@ class MMNerModel(Tagging):
 
     name: ClassVar[str] = "mmner-model"
     Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
-    sees: ClassVar[frozenset[str]] = frozenset({"missing_image", "image_kind", "umt_compat"})
+    places: ClassVar[frozenset[str]] = frozenset(
+        {"dictionary_features", "missing_image", "image_kind", "umt_compat"}
+    )
     config: MMNerModelConfig
 
     def __init__(

@@ -112,8 +112,8 @@ class Umt(Tagging):
 
     name: ClassVar[str] = "umt"
     Config: ClassVar[type[UmtConfig]] = UmtConfig
-    sees: ClassVar[frozenset[str]] = frozenset(
-        {"missing_image", "image_kind", "attn_boost", "umt_compat"}
+    places: ClassVar[frozenset[str]] = frozenset(
+        {"dictionary_features", "missing_image", "image_kind", "attn_boost", "umt_compat"}
     )
     config: UmtConfig
 
