@@ -27,10 +27,14 @@ def test_the_new_replaces_the_old_whole(tmp_path: Path) -> None:
 
 
 def test_an_error_inside_leaves_the_old(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic_folder(tmp_path / "f") as temporary:
+            (temporary / "half").write_text("x")
+            raise RuntimeError
+
     filled(tmp_path / "f", "one")
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "f") as temporary:
-        (temporary / "half").write_text("x")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail()
     assert (tmp_path / "f" / "inner" / "a").read_text() == "one"
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 

@@ -41,7 +41,7 @@ TINY = {"text": "tiny-bert", "vision": "tiny-vit"}
 SMALL = {
     name: ["config.vision=tiny-clip", "config.fusion_layers=1"]
     for name in ("mkgformer", "mkgformer-re")
-}
+} | {name: ["config.vision=tiny-resnet"] for name in ("umgf", "hvpnet", "hvpnet-re")}
 
 
 def test_every_key_reaches_its_place() -> None:
