@@ -31,7 +31,7 @@ class Xfund(RecordCorpus):
         version="1",
         title="XFUND (file format)",
         task="fields of forms in seven languages, their kinds and the links between them",
-        licence="CC BY 4.0 as its repository states; check the release",
+        licence="CC BY-NC-SA 4.0, as its repository states",
         origin="doc-analysis/XFUND, its releases",
         citation="Xu et al., XFUND: A Benchmark Dataset for Multilingual Visually Rich Form "
         "Understanding, Findings of ACL 2022",
