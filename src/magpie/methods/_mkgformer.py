@@ -165,9 +165,10 @@ def _pixels(need: Need, asset: Asset) -> Tensor:
 
 
 def lengthened(rows: dict[str, Tensor], names: tuple[str, ...], length: int, fill: int) -> None:
-    """Pads ``rows[name]`` [N, T] in place to ``length``; ``input_ids`` with ``fill``."""
+    """Pads ``rows[name]`` [N, T, ...] in place to ``length``; ``input_ids`` with ``fill``."""
     for name in names:
         if name in rows:
-            missing = length - rows[name].shape[1]
+            missing = max(0, length - rows[name].shape[1])
+            behind = (0, 0) * (rows[name].dim() - 2)
             value = fill if name == "input_ids" else 0
-            rows[name] = functional.pad(rows[name], (0, max(0, missing)), value=value)
+            rows[name] = functional.pad(rows[name], (*behind, 0, missing), value=value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from magpie.backbones import VisionEncoder, load_text, load_vision  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.features import Crops, Pixels  # noqa: E402
 from magpie.methods._mkgformer import Towers  # noqa: E402
+from magpie.methods.components.ideas import IdeasConfig  # noqa: E402
 from magpie.methods.ner.mkgformer import Mkgformer, MkgformerConfig  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
 from magpie.vision.pixels import CLIP  # noqa: E402
@@ -175,6 +178,25 @@ def test_words_as_chain_positions(mask: bool) -> None:
     assert output.scores["emissions"].shape == (2, 5, 9)
     assert batch.targets["tags"].shape == (2, 5)
     assert output.loss.isfinite()
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_a_dictionary_may_speak(mask: bool, tmp_path: Path) -> None:
+    names = tmp_path / "names.tsv"
+    names.write_text("Rocky\tPER\t9\n", "utf-8")
+    ideas = IdeasConfig(dictionary=str(names), eps=0.0, dictionary_features=True, beta=0.5)
+    plain, told = mkgformer(mask_text_prefix=mask), mkgformer(mask_text_prefix=mask, ideas=ideas)
+    told.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        told.ideas.features.weight.zero_()
+        told.ideas.features.bias.zero_()
+    gap = (
+        told(uneven(told)).scores["emissions"] - plain(uneven(plain)).scores["emissions"]
+    ).detach()
+    begins = told.tag_ids["B-PER"]
+    # The first word of both posts is the name: beta ln(1 / 0.25) on B-PER.
+    assert gap[:, 1, begins].tolist() == pytest.approx([0.5 * math.log(4)] * 2, abs=1e-4)
+    assert float(gap[:, 2:].abs().max()) < 1e-4
 
 
 # what is trained

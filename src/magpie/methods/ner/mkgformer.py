@@ -29,6 +29,16 @@ from magpie.schema import Document
 
 __all__ = ["Mkgformer", "MkgformerConfig"]
 
+#: inputs [B, T, ...]; the last four are a dictionary's, where one is on
+_BY_PIECE = (
+    "input_ids",
+    "attention_mask",
+    "kb_sure",
+    "kb_types",
+    "kb_inside",
+    "kb_features",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MkgformerConfig(TowerConfig, TaggingConfig):
@@ -50,6 +60,7 @@ class Mkgformer(Tagging):
 
     name: ClassVar[str] = "mkgformer"
     Config: ClassVar[type[MkgformerConfig]] = MkgformerConfig
+    places: ClassVar[frozenset[str]] = frozenset({"dictionary_features"})
     config: MkgformerConfig
 
     def __init__(
@@ -87,14 +98,17 @@ class Mkgformer(Tagging):
         """As of every method; where the picture sees padding, its length must be that of T."""
         batch = super().collate(examples, targets)
         if not self.config.mask_text_prefix:
-            names = ("input_ids", "attention_mask")
-            lengthened(batch.inputs, names, self.room, self.text.pad_id)
+            lengthened(batch.inputs, _BY_PIECE, self.room, self.text.pad_id)
             if self.config.subtoken == "x_tag":
                 lengthened(batch.targets, ("tags",), self.room, 0)
         return batch
 
+    def text_states(self, batch: Batch) -> Tensor:
+        states = self.towers(self.text, self.vision, batch.inputs).text[-1]
+        return self.ideas.add_features(states, batch.inputs)
+
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        states = self.towers(self.text, self.vision, batch.inputs).text[-1]  # B,T,D
+        states = self.text_states(batch)  # B,T,D
         return {"emissions": self.head(self.dropout(self.chain_states(states, batch)))}  # B,T,L
 
     def groups(self) -> list[ParameterGroup]:
