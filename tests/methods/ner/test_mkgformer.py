@@ -16,6 +16,7 @@ from magpie.backbones import VisionEncoder, load_text, load_vision  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.features import Crops, Pixels  # noqa: E402
 from magpie.methods._mkgformer import Towers  # noqa: E402
+from magpie.methods.checkpoint import load_method, save_method  # noqa: E402
 from magpie.methods.components.ideas import IdeasConfig  # noqa: E402
 from magpie.methods.ner.mkgformer import Mkgformer, MkgformerConfig  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
@@ -272,3 +273,14 @@ def test_towers_of_different_depth_are_refused() -> None:
     vision.transformer.config.num_hidden_layers = 3
     with pytest.raises(ConfigError, match="both towers need the same num_hidden_layers"):
         Mkgformer(MkgformerConfig(**TINY), FOUR, text, vision)
+
+
+def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
+    method = mkgformer(mask_text_prefix=False, use_full_image=True)
+    save_method(method, tmp_path / "saved")
+    loaded = load_method(tmp_path / "saved")
+    assert isinstance(loaded, Mkgformer)
+    assert loaded.config == method.config
+    assert loaded.needs() == method.needs()
+    ours, theirs = (m(batch_of(m, pictured(4))).scores["emissions"] for m in (method, loaded))
+    assert torch.equal(ours, theirs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from magpie.corpora.controlled import ControlledConfig, controlled  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.features.supply import Supplier  # noqa: E402
 from magpie.methods.base import Batch, without_gold  # noqa: E402
+from magpie.methods.checkpoint import load_method, save_method  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.relation.mkgformer_re import MkgformerRe, MkgformerReConfig  # noqa: E402
 from magpie.schema import Annotations, Block, Document, Entity, Relation, Span  # noqa: E402
@@ -184,3 +186,19 @@ def test_who_receives_no_gradient() -> None:
 def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         mkgformer(**settings)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_saved_and_loaded_it_says_the_same(mask: bool, tmp_path: Path) -> None:
+    method = mkgformer(mask_text_prefix=mask)
+    save_method(method, tmp_path / "saved")
+    loaded = load_method(tmp_path / "saved")
+    assert isinstance(loaded, MkgformerRe)
+    assert loaded.config == method.config
+    assert loaded.markers == method.markers
+    ours, theirs = (
+        m(batch_of(m, [posts()[0], three_pairs()])).scores["logits"] for m in (method, loaded)
+    )
+    assert torch.equal(ours, theirs)
+    table = cast(Any, loaded.text.transformer.get_input_embeddings())
+    assert (table.padding_idx is None) != mask
