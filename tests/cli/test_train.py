@@ -57,7 +57,7 @@ def test_train_resume_and_report(tiny_recipe: str, tmp_path: Path) -> None:
     out = str(tmp_path / "run")
     more = ["--set", "loop.epochs=1", "--set", "data.limit=16", "--seed", "3", "--out", out]
     result = invoke("train", str(recipe), *more)
-    assert "trained with 100 % images" in result.stderr
+    assert "training: bert-crf, seed 3, 16 documents, text only" in result.stderr
     assert "seed 3: dev " in result.stdout
     assert ", test " in result.stdout
     body = value("train", str(recipe), *more, "--resume")
@@ -66,6 +66,17 @@ def test_train_resume_and_report(tiny_recipe: str, tmp_path: Path) -> None:
     again = value("train", str(recipe), *more, code=2)
     assert again["error"]["code"] == "config-value"
     assert "--resume" in again["error"]["mend"]
+
+
+def test_the_share_of_pictures_is_said(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "method: mmner-model\nconfig: {text: tiny-bert, vision: tiny-vit, width: 32, heads: 4}\n"
+        "data: {train: controlled@ner, dev: controlled@ner, limit: 8, limit_dev: 4}\n"
+        "loop: {epochs: 1, batch: 8}\n"
+    )
+    result = invoke("train", str(recipe), "--out", str(tmp_path / "run"))
+    assert "mmner-model, seed 0, 8 documents, trained with 100 % images" in result.stderr
 
 
 def test_train_refuses_with_place_and_nearest_match(tiny_recipe: str, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -40,6 +40,10 @@ def evaluate_command(
     images: Annotated[
         str | None, typer.Option(help="Folder of the pictures.", show_default=False)
     ] = None,
+    types: Annotated[
+        Literal["own", "coarse"] | None,
+        typer.Option(help="coarse maps types to PER, LOC, ORG, OTHER.", show_default=False),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help="At most so many documents.", show_default=False)
     ] = None,
@@ -64,7 +68,7 @@ def evaluate_command(
     from magpie.training.evaluate import evaluate, recipe_data
 
     folder = checkpoint_folder(checkpoint) or checkpoint
-    data: DataConfig = _data(recipe_data(read_card(folder)), corpus, root, images)
+    data = _data(recipe_data(read_card(folder)), corpus, root, images, types)
     ref = corpus or data.ref(split) or ""
     result = evaluate(
         folder,
@@ -90,7 +94,13 @@ def evaluate_command(
         )
 
 
-def _data(data: Any, corpus: str | None, root: str | None, images: str | None) -> Any:
+def _data(
+    data: DataConfig,
+    corpus: str | None,
+    root: str | None,
+    images: str | None,
+    types: Literal["own", "coarse"] | None,
+) -> DataConfig:
     """How its recipe read data; another corpus starts from where it lies itself."""
     import dataclasses
 
@@ -101,4 +111,6 @@ def _data(data: Any, corpus: str | None, root: str | None, images: str | None) -
         changes["root"] = root
     if images is not None:
         changes["images"] = images
+    if types is not None:
+        changes["types"] = types
     return dataclasses.replace(data, **changes)

@@ -64,10 +64,11 @@ def _say(line: Mapping[str, Any]) -> None:
     """What people want to see while it runs: pictures, and a line an evaluation."""
     if line["kind"] == "begin":
         train = line["pictures"]["train"]
-        note = "resumed" if line["resumed"] else "training"
+        looks = set(line["needs"]) - {"texts"}
+        share = f"trained with {100 * train['share']:.0f} % images" if looks else "text only"
         stderr().print(
-            f"{note}: {line['method']}, seed {line['seed']}, {train['documents']:,} documents, "
-            f"trained with {100 * train['share']:.0f} % images",
+            f"{'resumed' if line['resumed'] else 'training'}: {line['method']}, "
+            f"seed {line['seed']}, {train['documents']:,} documents, {share}",
             markup=False,
             highlight=False,
         )

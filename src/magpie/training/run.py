@@ -213,6 +213,7 @@ class _Run:
             "seed": self.seed,
             "processes": self.processes.count,
             "data": self.data.fingerprint,
+            "needs": sorted({need.describe()["kind"] for need in self.method.needs()}),
             "pictures": {split: each.to_dict() for split, each in self.data.pictures.items()},
             "resumed": self.resumed,
         }
