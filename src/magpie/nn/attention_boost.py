@@ -71,7 +71,7 @@ class CalibratedAttention(nn.Module):
     """Turns attention into its corrected form.
 
     m = sigmoid((K U_k)(Q U_q)^T / sqrt(D)). ``U`` learns from the perturbation loss alone: in the
-    corrected attention m is a constant, and in :meth:`perturb` the caller keeps the rest constant.
+    corrected attention m is a constant, and while ``disturbing`` the caller holds the rest fixed.
 
     Args:
         width: D.
@@ -92,6 +92,10 @@ class CalibratedAttention(nn.Module):
         self.keys = nn.Linear(width, width, bias=False)
         self.queries = nn.Linear(width, width, bias=False)
         self.gate = nn.Linear(width, 1, bias=False) if merge == "gate" else None
+        #: set while the harm of a disturbance is measured: :meth:`forward` then disturbs
+        self.disturbing = False
+        #: m of the last disturbance
+        self.last = torch.ones(())
         self.step: Tensor
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
@@ -103,12 +107,20 @@ class CalibratedAttention(nn.Module):
     def forward(self, a: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
         """Attention [B, heads, Q, K] with its queries and keys -> a*, of its shape.
 
-        In training each call counts as a step of ``anneal``.
+        In training each call counts as a step of ``anneal``. While ``disturbing``, a^p instead.
         """
+        if self.disturbing:
+            # Only U learns what hurts: queries and keys are constants here.
+            self.last = self.mask(queries.detach(), keys.detach())
+            return perturbed(a, self.last, a > 0)
         merged = self.merged(a, corrected(a, self.mask(queries, keys).detach()), queries)
         if self.training:
             self.step += 1
         return merged
+
+    def masks(self) -> tuple[nn.Parameter, ...]:
+        """U."""
+        return (*self.keys.parameters(), *self.queries.parameters())
 
     def merged(self, a: Tensor, fixed: Tensor, queries: Tensor) -> Tensor:
         """a* of original and corrected attention."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magpie.errors import ConfigError
+from magpie.nn.attention_boost import CalibratedAttention
 
 __all__ = ["HIDDEN", "CrossLayer", "CrossStack", "LayerSizes", "SelfLayer", "bert_init"]
 
@@ -73,6 +74,8 @@ class CrossLayer(nn.Module):
     def __init__(self, sizes: LayerSizes) -> None:
         super().__init__()
         self.sizes = sizes
+        #: corrects the attention, where a method wants that
+        self.calibration: CalibratedAttention | None = None
         self.query = nn.Linear(sizes.width, sizes.width)
         self.key = nn.Linear(sizes.width, sizes.width)
         self.value = nn.Linear(sizes.width, sizes.width)
@@ -100,13 +103,18 @@ class CrossLayer(nn.Module):
             hidden = (1.0 - mask.to(queries.dtype))[:, None, None, :] * HIDDEN  # B,1,1,K
         if bias is not None:
             hidden = bias[:, None, None, :] if hidden is None else hidden + bias[:, None, None, :]
-        found = functional.scaled_dot_product_attention(
-            self._heads(self.query(queries)),
-            self._heads(self.key(keys)),
-            self._heads(self.value(keys)),
-            attn_mask=hidden,
-            dropout_p=self.sizes.attention_dropout if self.training else 0.0,
+        q, k, v = (
+            self._heads(part) for part in (self.query(queries), self.key(keys), self.value(keys))
         )
+        rate = self.sizes.attention_dropout if self.training else 0.0
+        if self.calibration is None:
+            found = functional.scaled_dot_product_attention(
+                q, k, v, attn_mask=hidden, dropout_p=rate
+            )
+        else:
+            scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # B,heads,Q,K
+            shares = (scores if hidden is None else scores + hidden).softmax(-1)
+            found = functional.dropout(self.calibration(shares, q, k), rate) @ v
         found = found.transpose(1, 2).flatten(2)  # B,Q,D
         a = self.norm_attended(queries + self.dropout(self.attended(found)))
         grown = self.outer(functional.gelu(self.inner(a)))
@@ -138,6 +146,10 @@ class CrossStack(nn.Module):
         if count < 1:
             raise ConfigError(f"a stack needs at least one layer, got {count}")
         self.layers = nn.ModuleList(CrossLayer(sizes) for _ in range(count))
+
+    def cross_layers(self) -> tuple[CrossLayer, ...]:
+        """Its layers, the first one first."""
+        return tuple(cast(CrossLayer, layer) for layer in self.layers)
 
     def forward(
         self,

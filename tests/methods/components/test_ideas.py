@@ -99,7 +99,7 @@ SOME: list[dict[str, Any]] = [
     {"dictionary": NAMES, "bias_emissions": False, "kappa": 0.0},
     {"dictionary": NAMES, "bias_emissions": False, "dictionary_features": True, "kappa": 0.0},
     {"image_kind": "stats", "kind_strength": 0.0},
-    {"attn_boost": True, "gamma": 0.0},
+    {"attn_boost": "relevance", "gamma": 0.0},
 ]
 
 
@@ -323,8 +323,45 @@ def test_the_linear_classifier_learns_from_named_kinds_alone() -> None:
 
 def test_words_like_the_picture_gain_attention() -> None:
     assert not torch.allclose(
-        emissions(umt(attn_boost=True, gamma=5.0), posts()), emissions(umt(), posts())
+        emissions(umt(attn_boost="relevance", gamma=5.0), posts()), emissions(umt(), posts())
     )
+
+
+def test_calibrated_attention_at_a_share_of_zero_is_the_plain_one() -> None:
+    host, method = umt(), umt(attn_boost="calibrated", boost_share=0.0)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in host.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    method.load_state_dict(host.state_dict(), strict=False)
+    torch.testing.assert_close(
+        emissions(method, posts()), emissions(host, posts()), atol=1e-5, rtol=1e-5
+    )
+    full = umt(attn_boost="calibrated", boost_share=1.0)
+    full.load_state_dict(method.state_dict())
+    assert (emissions(full, posts()) - emissions(host, posts())).abs().max() > 1e-5
+
+
+def test_the_disturbance_teaches_the_masks_and_nothing_else() -> None:
+    method = umt(attn_boost="calibrated")
+    batch = batch_of(method, posts())
+    output = method(batch)
+    parts = {n: p for n, p in method.named_parameters() if ".calibration." in n}
+    assert len(parts) == 6
+    others = [p for n, p in method.named_parameters() if n not in parts]
+    taught = torch.autograd.grad(
+        output.losses["disturbance"],
+        [*parts.values(), *others],
+        allow_unused=True,
+        retain_graph=True,
+    )
+    assert all(g is not None and g.abs().sum() > 0 for g in taught[:6])
+    assert all(g is None for g in taught[6:])
+    task = torch.autograd.grad(output.losses["main"], list(parts.values()), allow_unused=True)
+    assert all(g is None for g in task)
+    assert not any(m.disturbing for m in method.modules() if hasattr(m, "disturbing"))
+    with torch.no_grad():
+        assert "disturbance" not in method(batch).losses
 
 
 @pytest.mark.parametrize("r", [0.0, 0.5, 1.0])
@@ -423,6 +460,6 @@ def test_parts_without_a_place_are_refused() -> None:
     with pytest.raises(ConfigError, match="missing_image"):
         bert(missing_image=True)
     with pytest.raises(ConfigError, match="attn_boost"):
-        mmner(attn_boost=True)
+        mmner(attn_boost="relevance")
     with pytest.raises(ConfigError, match="shortcut"):
         UmtConfig(missing="zeros", ideas=IdeasConfig(umt_compat=True))

@@ -20,7 +20,7 @@ Shapes: B batch, T pieces, P patches, W chain positions, D width, V picture widt
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -39,7 +39,8 @@ from magpie.methods.components.dictionary import (
 from magpie.methods.components.image_kind import KINDS as PICTURES
 from magpie.methods.components.image_kind import kind_weight, statistics_bad
 from magpie.methods.components.switches import IdeasConfig
-from magpie.nn.attention_boost import relevance, relevance_bias
+from magpie.nn.attention_boost import CalibratedAttention, relevance, relevance_bias
+from magpie.nn.bert_layers import CrossLayer
 from magpie.nn.crf import CRF
 from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
@@ -239,9 +240,44 @@ class Ideas(nn.Module):
             sure = inputs["kb_sure"].to(k.dtype)
         return (there.to(k.dtype) * k).unsqueeze(1) * (1 - self.config.kappa * sure)
 
+    def calibrate(self, layers: Iterable[CrossLayer]) -> None:
+        """Called once by a method with cross-attention: gives each layer its calibration."""
+        c = self.config
+        if c.attn_boost != "calibrated":
+            return
+        for layer in layers:
+            layer.calibration = CalibratedAttention(
+                layer.sizes.width // layer.sizes.heads,
+                c.boost_merge,
+                share=c.boost_share,
+                steps=c.boost_steps,
+            )
+
+    def disturbance(self, method: nn.Module, batch: Any) -> dict[str, Tensor]:
+        """L_p = -L(disturbed) + rho mean((1 - m)^2), whose gradient reaches the masks alone.
+
+        Args:
+            method: calls :meth:`calibrate`, and this from its further losses.
+            batch: with targets.
+        """
+        parts = [m for m in method.modules() if isinstance(m, CalibratedAttention)]
+        if not parts or parts[0].disturbing or not torch.is_grad_enabled():
+            return {}
+        masks = {id(p) for part in parts for p in part.masks()}
+        rest = {n: p.detach() for n, p in method.named_parameters() if id(p) not in masks}
+        for part in parts:
+            part.disturbing = True
+        try:
+            harm = torch.func.functional_call(method, rest, (batch,)).losses["main"]
+        finally:
+            for part in parts:
+                part.disturbing = False
+        small = torch.stack([part.penalty(part.last, self.config.boost_penalty) for part in parts])
+        return {"disturbance": small.mean() - harm}
+
     def boost(self, words: Tensor, patches: Tensor, mask: Tensor) -> Tensor | None:
         """ln(1 + gamma r) [B, T] for layers in which patches [B, P, D] ask words [B, T, D]."""
-        if not (self.config.attn_boost and self.config.gamma):
+        if self.config.attn_boost != "relevance" or not self.config.gamma:
             return None
         return relevance_bias(relevance(words, patches, mask), self.config.gamma)
 

@@ -52,10 +52,17 @@ class IdeasConfig:
     #: weight of the classifier's loss on pictures whose kind is known
     kind_loss: float = 0.1
 
-    #: where patches ask words: more attention for words that a patch resembles
-    attn_boost: bool = False
-    #: gamma of it
+    #: relevance: where patches ask words, more attention for words that a patch resembles;
+    #: calibrated: in all cross-attention, more for what must not be disturbed
+    attn_boost: Literal["off", "relevance", "calibrated"] = "off"
+    #: gamma of relevance
     gamma: float = 1.0
+    #: how calibrated attention meets the original: by boost_share, a gate, or over boost_steps
+    boost_merge: Literal["fixed", "gate", "anneal"] = "fixed"
+    boost_share: float = 0.5
+    boost_steps: int = 10_000
+    #: rho, that keeps the disturbance small
+    boost_penalty: float = 1.0
 
     #: emissions between the text head's (r = 0) and the multimodal ones (r = 1)
     umt_compat: bool = False
@@ -73,7 +80,15 @@ class IdeasConfig:
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("eps", "beta", "gamma", "aux_text_loss", "kind_loss", "compat_loss"):
+        for name in (
+            "eps",
+            "beta",
+            "gamma",
+            "aux_text_loss",
+            "kind_loss",
+            "compat_loss",
+            "boost_penalty",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.drop_image < 1 or self.min_side < 0:
@@ -87,9 +102,10 @@ class IdeasConfig:
     @property
     def placed(self) -> tuple[str, ...]:
         """The parts that are on and that a method must have a place for."""
-        plain = ("missing_image", "attn_boost", "umt_compat", "dictionary_features")
+        plain = ("missing_image", "umt_compat", "dictionary_features")
         return (
             *(name for name in plain if getattr(self, name)),
+            *(("attn_boost",) if self.attn_boost != "off" else ()),
             *(("image_kind",) if self.image_kind != "off" else ()),
         )
 

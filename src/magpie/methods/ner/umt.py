@@ -163,6 +163,8 @@ class Umt(Tagging):
         for layer in new:
             bert_init(layer, sizes.deviation)
         self.ideas.see(channels, 3 * width)
+        stacks = (self.words_ask_image, self.image_asks_words, self.words_ask_coupled)
+        self.ideas.calibrate(layer for stack in stacks for layer in stack.cross_layers())
         if config.missing == "default_image":
             self.default_image: Tensor
             self.register_buffer("default_image", torch.zeros(self._shape))
@@ -283,7 +285,7 @@ class Umt(Tagging):
             spans = self.span_targets(tags)
             loss = self.span_crf(scores["spans"], spans, mask, reduction=c.reduction)
             terms["spans"] = c.beta * loss
-        return terms
+        return {**terms, **self.ideas.disturbance(self, batch)}
 
     def span_targets(self, tags: Tensor) -> Tensor:
         """Tags -> span tags, any shape: the first letter stays."""
