@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder, VisionEncoder
 from magpie.features import Assets
+from magpie.methods._hvpnet import Prefixed, PrefixSettings
 from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
-from magpie.methods._hvpnet import Prefixed, PrefixSettings
 from magpie.methods.tagging import Tagging, TaggingConfig
 from magpie.schema import Document
 
