@@ -253,16 +253,15 @@ def test_it_learns_from_published_knowledge(data_dir: Path) -> None:
     documents = [document for _, document in zip(range(200), stream, strict=False)]
     assert all(document.context for document in documents)
     torch.manual_seed(0)
-    config = PgimConfig(text=str(folder), train_length=160, crf_rate=1e-2, head_rate=1e-3)
+    config = PgimConfig(text=str(folder), train_length=96, crf_rate=1e-2, head_rate=1e-2)
     method = Pgim.build(config, LabelSpace.of(documents))
-    loop = LoopConfig(epochs=2, batch=8, optimiser=OptimiserConfig(rate=2e-4))
+    loop = LoopConfig(epochs=1, batch=8, optimiser=OptimiserConfig(rate=3e-4))
     losses = [
         s.loss for s in Trainer(method, Examples(method, documents, Supplier()), loop).steps()
     ]
-    early, late = sum(losses[:10]) / 10, sum(losses[-10:]) / 10
-    assert late < 0.5 * early
-    supplier = Supplier()
-    found = method.predict(
-        documents[:8], [supplier(document, method.needs()) for document in documents[:8]]
-    )
-    assert any(annotations.entities for annotations in found)
+    assert len(losses) == 25
+    early, late = sum(losses[:5]) / 5, sum(losses[-5:]) / 5
+    assert late < 0.5 * early, (early, late)
+    supplier, few = Supplier(), documents[:8]
+    found = method.predict(few, [supplier(document, method.needs()) for document in few])
+    assert [annotations.provenance.method for annotations in found] == ["pgim"] * 8
