@@ -13,7 +13,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "throughput", "score_vs_seqeval", "reading", "locate", "grounding", "soak")
+NAMES = (
+    "startup",
+    "throughput",
+    "score_vs_seqeval",
+    "reading",
+    "locate",
+    "grounding",
+    "features",
+    "soak",
+)
 
 
 def run(name: str) -> dict[str, Any]:
