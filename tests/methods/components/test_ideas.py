@@ -463,3 +463,23 @@ def test_parts_without_a_place_are_refused() -> None:
         mmner(attn_boost="relevance")
     with pytest.raises(ConfigError, match="shortcut"):
         UmtConfig(missing="zeros", ideas=IdeasConfig(umt_compat=True))
+
+
+@pytest.mark.parametrize("boost", ["relevance", "calibrated"])
+def test_a_checkpoint_keeps_the_parts(tmp_path: Path, boost: str) -> None:
+    from magpie.methods.checkpoint import load_method, save_method
+
+    method = umt(
+        dictionary=NAMES,
+        learn_beta=True,
+        dictionary_features=True,
+        missing_image=True,
+        image_kind="linear",
+        attn_boost=boost,
+        umt_compat=True,
+    )
+    save_method(method, tmp_path / "saved")
+    again = load_method(tmp_path / "saved")
+    assert again.config == method.config
+    documents = [ask(), *posts()]
+    assert torch.equal(emissions(again, documents), emissions(method, documents))
