@@ -43,6 +43,8 @@ def parity_dir() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing leaves the machine while testing."""
     os.environ.setdefault("MAGPIE_OFFLINE", "1")
+    # Nor is anything read from or kept in the user's own cache of features.
+    os.environ.setdefault("MAGPIE_FEATURES", "")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

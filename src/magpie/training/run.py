@@ -137,6 +137,8 @@ class _Run:
         done = self._done()
         if done is not None:
             return done
+        # All have looked into the folder before the first writes into it.
+        self.processes.wait()
         if self.processes.main:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic_write(self.folder / RECIPE, self.recipe.to_yaml())
