@@ -69,7 +69,7 @@ class Probe:
 PROBES: dict[str, Probe] = {
     "bert-crf": Probe(
         config={"text": "tiny-bert"},
-        loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
+        loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
     ),
     "basic-model": Probe(
         config={"text": "tiny-bert", "reduction": "mean"},
