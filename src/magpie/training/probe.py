@@ -10,6 +10,7 @@ chance hands some posts a picture that fits.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -115,7 +116,7 @@ PROBES["ita"] = Probe(
         "word_dropout": 0.0,
     },
     train=800,
-    loop=_READ,
+    loop=dataclasses.replace(_READ, epochs=20),
 )
 
 # One cut-out of each size is enough: the controlled corpus has none, so it is the whole picture.

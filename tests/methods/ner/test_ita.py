@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
@@ -180,7 +181,9 @@ def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
 def test_the_probe() -> None:
     from magpie.training.probe import probe
 
+    begun = time.process_time()
     result = probe("ita")
     assert result.true >= 0.90
     assert abs(result.shuffled - result.text_optimum) <= 0.05
-    assert result.seconds <= 180
+    # Of the processor: on a busy machine the clock on the wall says little.
+    assert time.process_time() - begun <= 180
