@@ -49,7 +49,22 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["schema", "text", "vision", "corpora", "metrics", "export", "viz", "engine", "nn", "training"]
+    "room",
+    [
+        "schema",
+        "text",
+        "vision",
+        "corpora",
+        "metrics",
+        "export",
+        "viz",
+        "nn",
+        "backbones",
+        "features",
+        "methods",
+        "engine",
+        "training",
+    ],
 )
 def test_every_name_in_all_exists(room: str) -> None:
     module = importlib.import_module(f"magpie.{room}")

@@ -1,4 +1,4 @@
-"""The controlled corpus: reproducible, balanced, and silent about the answer without its picture."""
+"""The controlled corpus: reproducible, balanced, and silent without its pictures."""
 
 from __future__ import annotations
 
