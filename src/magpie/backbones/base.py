@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import torch
 from torch import nn
+from transformers.utils import logging as transformers_logging
 
 from magpie._io import atomic_write, dump_json, parse_json
 from magpie.errors import ModelError
@@ -128,6 +129,8 @@ def load_local(name: str, load: Callable[..., _Loaded]) -> _Loaded:
     Raises:
         ModelError: it is not there; the sentence holds the command that gets it.
     """
+    # A second of loading needs no bar, and standard error belongs to the command.
+    transformers_logging.disable_progress_bar()
     place = Path(name).expanduser()
     local = place.is_dir()
     try:
