@@ -10,6 +10,7 @@ Shapes: B batch, T pieces of text and context, W words in the chain, D width, L 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
@@ -168,9 +169,9 @@ class ContextTagging(Tagging):
     def build(cls, config: ContextConfig, labels: LabelSpace) -> Self:
         return cls(config, labels, load_text(config.text))
 
+    @abstractmethod
     def context_needs(self) -> tuple[Need, ...]:
         """The texts behind the post, in their order."""
-        raise NotImplementedError
 
     def needs(self) -> frozenset[Need]:
         return frozenset(self.context_needs() if self.config.view == "context" else ())

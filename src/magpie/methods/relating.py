@@ -10,6 +10,7 @@ Shape letters: B documents, N pairs, T pieces, D width, C relation types.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
@@ -211,9 +212,9 @@ class Relating(Method):
         places = batch.inputs["ends"].unsqueeze(2).expand(-1, -1, states.shape[2])
         return states.gather(1, places).flatten(1)
 
+    @abstractmethod
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         """At least ``logits`` [N, C]; N is at least 1."""
-        raise NotImplementedError
 
     def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Further terms, already weighted."""

@@ -7,6 +7,7 @@ gathers the first pieces and runs the chain over words.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, cast
@@ -228,9 +229,9 @@ class Tagging(Method):
             losses.update(self.extra_losses(scores, batch))
         return Output(scores, losses)
 
+    @abstractmethod
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         """At least ``emissions``, over the positions of :meth:`chain_mask`."""
-        raise NotImplementedError
 
     def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Further terms, already weighted."""
