@@ -19,6 +19,7 @@ NAMES = (
     "score_vs_seqeval",
     "reading",
     "locate",
+    "crf",
     "grounding",
     "features",
     "soak",

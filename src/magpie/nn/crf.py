@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from magpie.errors import ConfigError
+from magpie.nn.partition import log_partition
 
 __all__ = ["CRF", "Marginals"]
 
@@ -113,6 +115,10 @@ class CRF(nn.Module):
     def log_partition(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
         """Log of the summed exponentials over all paths, [B]."""
         mask = self._mask(emissions, mask)
+        total = log_partition(emissions, mask, self.start, self.transitions, self.end)
+        if bool(total.isfinite().all()):
+            return total
+        # Scores further apart than float64's range of exponents; logarithms take them, slowly.
         return torch.logsumexp(self._forward_scores(emissions, mask)[-1] + self.end, 1)
 
     def soft_loss(
@@ -173,22 +179,34 @@ class CRF(nn.Module):
         """Best path of every sequence and its score (Viterbi)."""
         mask = self._mask(emissions, mask)
         start, transitions = self._decoding_scores()
-        score = start + emissions[:, 0]
-        back: list[Tensor] = []
-        for t in range(1, emissions.shape[1]):
-            best, origin = (score.unsqueeze(2) + transitions).max(1)
-            back.append(origin)
-            score = torch.where(mask[:, t, None], best + emissions[:, t], score)
-        top, last = (score + self.end).max(1)
-        origins = torch.stack(back, 1).tolist() if back else [[]] * len(last)
-        lengths = mask.sum(1).tolist()
-        found = []
-        for row, (length, tag) in enumerate(zip(lengths, last.tolist(), strict=True)):
-            path = [tag]
-            for t in range(length - 2, -1, -1):
-                path.append(origins[row][t][path[-1]])
-            found.append((path[::-1], float(top[row])))
-        return found
+        if emissions.dtype in (torch.bfloat16, torch.float16):
+            emissions = emissions.float()  # half of the digits would make ties of near misses
+        # Batch last, so that the maximum over the tag before runs along memory: [from, to, B].
+        moves = transitions.unsqueeze(2)
+        columns = emissions.permute(1, 2, 0).contiguous().unbind(0)  # T times [L, B]
+        score = start.unsqueeze(1) + columns[0]
+        scores = [score]
+        # Behind its end a sequence runs on unseen: its best path is read from its own last place.
+        for column in columns[1:]:
+            score = (score.unsqueeze(1) + moves).amax(0).add_(column)
+            scores.append(score)
+        reached = torch.stack(scores).transpose(1, 2).contiguous()  # [T, B, L]
+        lengths = mask.sum(1)
+        rows = torch.arange(len(lengths), device=mask.device)
+        top, last = (reached[lengths - 1, rows] + self.end).max(1)
+        # Where a maximum came from is asked for on the best path alone.
+        before, arriving = reached.cpu().numpy(), transitions.t().contiguous().cpu().numpy()
+        ends, tags = lengths.cpu().numpy(), last.cpu().numpy()
+        backwards = [tags]
+        for t in range(len(scores) - 2, -1, -1):
+            origins = (before[t] + arriving[tags]).argmax(1)
+            tags = np.where(t < ends - 1, origins, tags)
+            backwards.append(tags)
+        paths = np.stack(backwards[::-1], 1).tolist()
+        return [
+            (path[:length], value)
+            for path, length, value in zip(paths, ends.tolist(), top.tolist(), strict=True)
+        ]
 
     def _decoding_scores(self) -> tuple[Tensor, Tensor]:
         if not self.constrain_bio:
