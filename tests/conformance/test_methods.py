@@ -27,14 +27,7 @@ from magpie.training.optimisers import OptimiserConfig
 from magpie.training.probe import PROBES
 
 ALL = pytest.mark.parametrize("name", sorted(METHODS))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @functools.cache

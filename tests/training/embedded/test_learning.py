@@ -123,8 +123,9 @@ def test_scores_and_interval():
 
 
 @pytest.mark.slow
-def test_the_whole_recipe_on_a_tiny_student(tokenizer, items, posts, featurise, tmp_path):
-    torch.set_num_threads(1)
+def test_the_whole_recipe_on_a_tiny_student(
+    tokenizer, items, posts, featurise, tmp_path, one_thread
+):
     student = tiny(tokenizer)
     gold = [item.tags for item in items]
     chance = score(gold, predict_tags(student, items)).f1
