@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from magpie.errors import NotFoundError
+from magpie.training.plain_yaml import load_yaml
 
 __all__ = ["Listed", "list_recipes", "recipe_path", "recipes_folder"]
 
@@ -75,7 +74,7 @@ def list_recipes() -> list[Listed]:
     folder = recipes_folder()
     found = []
     for name, path in ({} if folder is None else _names(folder)).items():
-        value = yaml.safe_load(path.read_text("utf-8"))
+        value = load_yaml(path.read_text("utf-8"))
         data = value.get("data") or {}
         found.append(
             Listed(

@@ -34,6 +34,7 @@ from magpie.metrics import DEFAULTS, protocol
 from magpie.training.library import recipe_path
 from magpie.training.loop import LoopConfig
 from magpie.training.optimisers import OptimiserConfig
+from magpie.training.plain_yaml import PlainLoader, load_yaml
 
 __all__ = [
     "DataConfig",
@@ -231,8 +232,8 @@ def parse_recipe(
 ) -> Recipe:
     """As :func:`read_recipe`, from the text of the file."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=PlainLoader)
+        value = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark is not None else file
@@ -273,7 +274,7 @@ def _override(value: dict[str, Any], text: str, lines: dict[tuple[str, ...], int
     if not equals or not all(path):
         raise ConfigError(f"expected key.path=value, got {text!r}", where="--set")
     try:
-        parsed = yaml.safe_load(given)
+        parsed = load_yaml(given)
     except yaml.YAMLError as error:
         raise ConfigError(f"{given!r} is not valid YAML", where=f"--set {name}") from error
     inner = value

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 import magpie
 from magpie._io import atomic_write, dump_json
@@ -47,6 +46,7 @@ from magpie.training.examples import Examples
 from magpie.training.journal import Journal, draw_plots
 from magpie.training.loop import Position, Trainer
 from magpie.training.optimisers import moving
+from magpie.training.plain_yaml import load_yaml
 from magpie.training.recipe import Recipe, Stage
 from magpie.training.scoring import Scores, score_method
 
@@ -172,8 +172,8 @@ class _Run:
                 where=str(self.folder),
                 mend="Go on with it (--resume), or name another folder (--out).",
             )
-        stored = yaml.safe_load(path.read_text("utf-8"))
-        now = yaml.safe_load(self.recipe.to_yaml())
+        stored = load_yaml(path.read_text("utf-8"))
+        now = load_yaml(self.recipe.to_yaml())
         differing = sorted(k for k in {*stored, *now} if stored.get(k) != now.get(k))
         if differing:
             raise ConfigError(
