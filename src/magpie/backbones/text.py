@@ -66,9 +66,28 @@ class TextEncoder(Backbone):
     def pad_id(self) -> int:
         return int(self.tokenizer.pad_token_id or 0)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """[B, T] ids and 1/0 mask -> last hidden states [B, T, D]."""
-        states = self.transformer(input_ids=input_ids, attention_mask=attention_mask)
+    @property
+    def embedding_width(self) -> int:
+        """Of the piece embeddings; narrower than the states in ALBERT."""
+        return int(self._embeddings.weight.shape[1])
+
+    @property
+    def _embeddings(self) -> torch.nn.Embedding:
+        return cast(torch.nn.Embedding, self.transformer.get_input_embeddings())
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, added: Tensor | None = None
+    ) -> Tensor:
+        """[B, T] ids and 1/0 mask -> last hidden states [B, T, D].
+
+        ``added`` [B, T, embedding width] is summed into the piece embeddings.
+        """
+        if added is None:
+            states = self.transformer(input_ids=input_ids, attention_mask=attention_mask)
+        else:
+            states = self.transformer(
+                inputs_embeds=self._embeddings(input_ids) + added, attention_mask=attention_mask
+            )
         return cast(Tensor, states.last_hidden_state)
 
     def describe(self) -> dict[str, Any]:

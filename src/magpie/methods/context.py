@@ -85,11 +85,13 @@ class Joined:
 
     ``behind`` holds the position of the first piece of the separator and of each context word,
     -1 where it was cut off; empty without context, and the input then is that of the text alone.
+    ``words`` are those words, the separator being empty.
     """
 
     text: Pieces
     ids: list[int]
     behind: list[int]
+    words: list[str]
 
     @property
     def text_length(self) -> int:
@@ -113,7 +115,7 @@ def join_context(
     text = cut_words(document, encoder, max_length, unknown=True)
     words = [word for part in context for word in part.split()]
     if not words:
-        return Joined(text, text.ids, [])
+        return Joined(text, text.ids, [], [])
     tokenizer = encoder.tokenizer
     separator = int(tokenizer.sep_token_id)
     literal = eos == "literal"
@@ -128,7 +130,8 @@ def join_context(
     for cut in encoded if literal else [[separator], *encoded]:
         behind.append(len(body) + 1 if len(body) < max_length - 2 else -1)
         body.extend(cut or [int(tokenizer.unk_token_id)])
-    return Joined(text, [text.ids[0], *body[: max_length - 2], separator], behind)
+    ids = [text.ids[0], *body[: max_length - 2], separator]
+    return Joined(text, ids, behind, ["", *words])
 
 
 def label_row(tags: Sequence[str], behind: int) -> list[str]:
@@ -197,7 +200,8 @@ class ContextTagging(Tagging):
             },
             {"words": joined.text.words, "cut": joined.text.cut, "behind": len(joined.behind)},
         )
-        self.look_up(example, joined.text.first, joined.text_length)
+        places = [*joined.text.first, *joined.behind]
+        self.look_up(example, places, joined.text_length, joined.words)
         return example
 
     def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
@@ -272,8 +276,9 @@ class ContextTagging(Tagging):
             batch.examples,
             {
                 **inputs,
-                # What the dictionary says stands on the text's pieces alone.
-                **{k: v[:, :width] for k, v in inputs.items() if k.startswith("kb_")},
+                **{
+                    k: v[:, :width] for k, v in inputs.items() if k.startswith("kb_") or k == "case"
+                },
                 "input_ids": ids,
                 "attention_mask": mask.long(),
                 "first": first,

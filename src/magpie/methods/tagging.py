@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder
 from magpie.errors import ConfigError
 from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Task
+from magpie.methods.casing import CASE_IDS, case_ids
 from magpie.methods.components.ideas import Ideas, IdeasConfig
 from magpie.methods.labels import LabelSpace, TagOrder, tag_names
 from magpie.nn.crf import CRF
@@ -46,6 +47,8 @@ class TaggingConfig(MethodConfig):
     scheme: Literal["BIO", "BIOES"] = "BIO"
     #: numbering of the published tag inventory; first_only numbers O and the tags of each type
     tag_order: Literal["umt", "umgf"] = "umt"
+    #: how words are cased is summed into the piece embeddings: what a lower-casing encoder loses
+    casing: bool = False
     #: on the encoder's last states
     dropout: float = 0.1
     #: forbid, when decoding, an I- that continues nothing
@@ -157,6 +160,14 @@ class Tagging(Method):
         if homeless := sorted({*config.ideas.placed} - self.places):
             raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}")
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
+        self.casing: nn.Embedding | None = None
+        if config.casing:
+            if type(self).text_states is not Tagging.text_states:
+                raise ConfigError(
+                    f"{self.name} goes through its encoder itself: no place for casing"
+                )
+            self.casing = nn.Embedding(CASE_IDS, self.text.embedding_width, padding_idx=0)
+            nn.init.zeros_(self.casing.weight)
 
     @property
     def text(self) -> TextEncoder:
@@ -193,11 +204,23 @@ class Tagging(Method):
         self.look_up(example, pieces.first, len(pieces.ids))
         return example
 
-    def look_up(self, example: Example, first: Sequence[int], length: int) -> None:
-        """Adds what the dictionary says, where there is one; ``length``: pieces of the text."""
+    def look_up(
+        self, example: Example, first: Sequence[int], length: int, behind: Sequence[str] = ()
+    ) -> None:
+        """Adds what the dictionary says and how words are cased, where that is on.
+
+        Args:
+            example: with its input and ``words``.
+            first: of the text's words.
+            length: pieces of the text.
+            behind: further words of the input, whose places follow in ``first``.
+        """
         texts = {block.id: block.text for block in example.document.blocks}
         words = [texts[block][start:end] for block, start, end in example.notes["words"]]
-        self.ideas.read_words(words, first, length, example.inputs, example.notes)
+        self.ideas.read_words(words, first[: len(words)], length, example.inputs, example.notes)
+        if self.casing is not None:
+            ids = case_ids([*words, *behind], first, len(example.inputs["input_ids"]))
+            example.inputs["case"] = torch.tensor(ids)
 
     def targets(self, document: Document, example: Example) -> dict[str, Tensor]:
         """``tags``: [T] for ``x_tag``, [words kept] for ``first_only``."""
@@ -239,7 +262,8 @@ class Tagging(Method):
 
     def text_states(self, batch: Batch) -> Tensor:
         """The encoder's last states [B, T, D], the dictionary's features added where that is on."""
-        states = self.text(batch.inputs["input_ids"], batch.inputs["attention_mask"])
+        added = None if self.casing is None else self.casing(batch.inputs["case"])
+        states = self.text(batch.inputs["input_ids"], batch.inputs["attention_mask"], added)
         return self.ideas.add_features(states, batch.inputs)
 
     def idea_bias(self, batch: Batch) -> Tensor:

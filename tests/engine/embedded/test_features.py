@@ -29,18 +29,6 @@ def featurise():
     return features.Featuriser(LetterTokenizer(), max_pieces=32)
 
 
-@pytest.mark.parametrize(
-    ("word", "kind"),
-    [
-        ("in", 1), ("Paris", 2), ("NBA", 3), ("A", 4), ("McAdoo", 5), ("iPhone", 6),
-        ("2017", 7), ("1,016", 7), ("G20", 8), ("4th", 9), ("!", 10), ("🔥", 11), ("東京", 12),
-        ("O'Neill", 5), ("Élan", 2), ("ß", 1), ("Ⓐ", 4), ("", 10),
-    ],
-)  # fmt: skip
-def test_case_classes(word, kind):
-    assert features.case_class(word) == kind
-
-
 def test_shapes_are_stable_and_compressed():
     assert features.shape_id("NBA2017") == features.shape_id("UEFA16")
     assert features.shape_id("Paris") != features.shape_id("paris")

@@ -22,6 +22,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from magpie.text.casing import (
+    ADDRESS,
+    CASE_CLASSES,
+    LETTER,
+    LOWER,
+    LOWER_DIGITS,
+    LOWER_MIXED,
+    MIXED,
+    TITLE,
+    UPPER,
+    UPPER_DIGITS,
+    case_class,
+)
 from magpie.text.words import is_address
 
 __all__ = [
@@ -36,7 +49,6 @@ __all__ = [
     "URL_PIECE",
     "Encoded",
     "Featuriser",
-    "case_class",
     "pad",
     "shape_id",
 ]
@@ -51,13 +63,10 @@ URL_PIECE = 1
 #: further pieces of a long word (handles, laughter, hashes) are cut off
 MAX_WORD_PIECES = 8
 
-LOWER, TITLE, UPPER, LETTER, MIXED, LOWER_MIXED, DIGITS, UPPER_DIGITS, LOWER_DIGITS = range(1, 10)
-PUNCTUATION, SYMBOL, CASELESS, ADDRESS = range(10, 14)
-_CLASSES = 13
 _TEXT_CASES = 4
 
 #: 0 for padding and ``[SEP]``; class x (none, '#', '@' before) x (first piece, later); text case
-CASE_IDS = 1 + _CLASSES * 6 + _TEXT_CASES
+CASE_IDS = 1 + CASE_CLASSES * 6 + _TEXT_CASES
 #: 0 for special positions; the rest are hash buckets
 SHAPE_IDS = 512
 
@@ -93,47 +102,6 @@ class _Word(NamedTuple):
     shape: int
     #: 1 when the word itself begins with '#', 2 with '@', else 0
     prefix: int
-
-
-def case_class(word: str) -> int:
-    """Class of a word's letters, ignoring a leading ``#`` or ``@`` (the caller strips it).
-
-    Example:
-        >>> [case_class(w) for w in ("in", "Paris", "NBA", "A", "McAdoo", "iPhone", "2017", "!")]
-        [1, 2, 3, 4, 5, 6, 7, 10]
-    """
-    upper = lower = digits = caseless = 0
-    first_upper: bool | None = None
-    for char in word:
-        if char.isupper():
-            upper += 1
-            first_upper = True if first_upper is None else first_upper
-        elif char.islower():
-            lower += 1
-            first_upper = False if first_upper is None else first_upper
-        elif char.isdigit():
-            digits += 1
-        elif char.isalpha():
-            caseless += 1
-    if upper or lower:
-        return _cased_class(upper, lower, digits, first_upper=bool(first_upper))
-    if digits:
-        return DIGITS
-    if caseless:
-        return CASELESS
-    return PUNCTUATION if word.isascii() else SYMBOL
-
-
-def _cased_class(upper: int, lower: int, digits: int, *, first_upper: bool) -> int:
-    if digits:
-        return UPPER_DIGITS if upper else LOWER_DIGITS
-    if not upper:
-        return LOWER
-    if not lower:
-        return UPPER if upper > 1 else LETTER
-    if not first_upper:
-        return LOWER_MIXED
-    return TITLE if upper == 1 else MIXED
 
 
 def shape_id(word: str) -> int:
@@ -184,7 +152,7 @@ class Featuriser:
         Words that no longer fit are left out whole: ``len(result.first) < len(words)`` tells.
         """
         known = [self._word(word) for word in words]
-        pieces, case, shape, first = [CLS], [1 + _CLASSES * 6 + _text_case(known)], [0], []
+        pieces, case, shape, first = [CLS], [1 + CASE_CLASSES * 6 + _text_case(known)], [0], []
         before = ""
         for text, word in zip(words, known, strict=True):
             if len(pieces) + len(word.pieces) > self.max_pieces - 1:

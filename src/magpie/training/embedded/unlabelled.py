@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from magpie.engine.embedded.features import case_class
+from magpie.text.casing import case_class
 from magpie.text.words import word_texts
 from magpie.training.embedded.data import HeldOut, LeakCount, normalise
 
