@@ -1,0 +1,1 @@
+"""Methods that ground entities: which region of the picture shows what the text names."""
