@@ -14,9 +14,8 @@ from transformers import BertConfig, BertModel
 
 from magpie.backbones import TextEncoder
 from magpie.backbones.tiny import tiny_tokenizer
-from magpie.backbones.torchvision_names import resnet_names
 
-__all__ = ["Folder", "bert", "norms_and_gradients", "relative", "resnet_map", "shown"]
+__all__ = ["Folder", "bert", "norms_and_gradients", "relative", "shown"]
 
 
 class Folder:
@@ -48,12 +47,6 @@ def bert(config: Mapping[str, Any]) -> TextEncoder:
         attention_probs_dropout_prob=0.0,
     )
     return TextEncoder(BertModel(sizes), tiny_tokenizer(), "stored")
-
-
-def resnet_map(vision: nn.Module, prefix: str) -> dict[str, str]:
-    """Public name -> ours, for a ResNet under ``prefix`` and ``backbones.vision.model.``."""
-    names = resnet_names(vision.model.config)  # type: ignore[union-attr, arg-type]
-    return {prefix + public: f"backbones.vision.model.{ours}" for public, ours in names.items()}
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:

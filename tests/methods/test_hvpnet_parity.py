@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 from magpie.backbones.torchvision_names import resnet_from_torchvision  # noqa: E402
 from magpie.methods.base import Batch  # noqa: E402
@@ -18,40 +18,10 @@ from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.ner.hvpnet import Hvpnet, HvpnetConfig  # noqa: E402
 from magpie.methods.relation.hvpnet_re import HvpnetRe, HvpnetReConfig  # noqa: E402
 
-from .stored import Folder, bert, norms_and_gradients, relative, resnet_map, shown  # noqa: E402
+from .public_names import hvpnet_names  # noqa: E402
+from .stored import Folder, bert, norms_and_gradients, relative, shown  # noqa: E402
 
 pytestmark = pytest.mark.parity
-
-PREFIX = {
-    "bert.": "backbones.text.model.",
-    "encoder_conv.": "prefix.project.",
-    "gates.": "prefix.gates.",
-    "fc.": "head.",
-    "classifier.": "classifier.",
-}
-CHAIN = {
-    "crf.start_transitions": "crf.start",
-    "crf.end_transitions": "crf.end",
-    "crf.transitions": "crf.transitions",
-}
-#: ResNet's own classifier, which nothing reads, and the plain count of positions
-UNUSED = (
-    "image_model.resnet.fc.weight",
-    "image_model.resnet.fc.bias",
-    "bert.embeddings.position_ids",
-)
-
-
-def our_names(weights: dict[str, Tensor], vision: nn.Module) -> dict[str, str]:
-    """Public name -> ours; a name without a place is an error."""
-    found = resnet_map(vision, "image_model.resnet.") | CHAIN
-    for name in weights:
-        if name in found or name in UNUSED:
-            continue
-        prefix = next((p for p in PREFIX if name.startswith(p)), None)
-        assert prefix is not None, name
-        found[name] = PREFIX[prefix] + name.removeprefix(prefix)
-    return {name: found[name] for name in weights if name not in UNUSED}
 
 
 class Stored:
@@ -66,7 +36,7 @@ class Stored:
         vision = resnet_from_torchvision(
             folder.weights, prefix="image_model.resnet.", side=c["resnet"]["image_side"]
         )
-        self.names = our_names(folder.weights, vision)
+        self.names = hvpnet_names(folder.weights, vision)
         settings: dict[str, Any] = {
             "max_length": max(8, c["padded_length"]),
             "crop_count": crops,
@@ -286,4 +256,4 @@ def test_losses_and_gradients_while_training(
 def test_a_leftover_name_is_an_error(folder: Folder) -> None:
     stored = Stored(folder)
     with pytest.raises(AssertionError):
-        our_names({"pooler.weight": torch.zeros(1)}, stored.method.vision)
+        hvpnet_names({"pooler.weight": torch.zeros(1)}, stored.method.vision)

@@ -30,38 +30,9 @@ from magpie.methods.ner.mkgformer import Mkgformer, MkgformerConfig  # noqa: E40
 from magpie.methods.relation.mkgformer_re import MkgformerRe, MkgformerReConfig  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
 
+from .public_names import mkgformer_name  # noqa: E402
+
 pytestmark = pytest.mark.parity
-
-CLIP = "backbones.vision.model"
-BERT = "backbones.text.model"
-#: public names, in the order in which they are tried
-NAMES = {
-    r"model\.vision_embeddings\.aux_position_embedding\.weight": "towers.crops.grounded_positions",
-    r"model\.vision_embeddings\.rcnn_position_embedding\.weight": "towers.crops.detector_positions",
-    r"model\.vision_embeddings\.(.+)": CLIP + r".embeddings.\1",
-    r"model\.vision_pre_layrnorm\.(.+)": CLIP + r".pre_layrnorm.\1",
-    r"model\.vision_post_layernorm\.(.+)": CLIP + r".post_layernorm.\1",
-    r"model\.encoder\.vision_layers\.(\d+\..+)": CLIP + r".encoder.layers.\1",
-    r"model\.encoder\.text_layer\.(\d+)\.intermediate\.fusion_dense\.(.+)": (
-        r"towers.lockstep.fusions.\1.dense.\2"
-    ),
-    r"model\.encoder\.text_layer\.(\d+\..+)": BERT + r".encoder.layer.\1",
-    r"model\.text_embeddings\.(.+)": BERT + r".embeddings.\1",
-    r"model\.text_pooler\.(.+)": BERT + r".pooler.\1",
-    r"fc\.(\w+)": r"head.\1",
-    r"classifier\.(\w+)": r"classifier.\1",
-    r"crf\.(start|end)_transitions": r"crf.\1",
-    r"crf\.transitions": "crf.transitions",
-}
-
-
-def our_name(public: str) -> str:
-    """The name of a public parameter here; one that fits nothing fails, also when it is loaded."""
-    for pattern, ours in NAMES.items():
-        match = re.fullmatch(pattern, public)
-        if match:
-            return match.expand(ours)
-    raise AssertionError(public)
 
 
 def small_tokenizer() -> PreTrainedTokenizerFast:
@@ -145,7 +116,7 @@ class Stored:
             if public.endswith("position_ids"):
                 assert torch.equal(value, torch.arange(value.numel())[None])
             else:
-                named[our_name(public)] = value
+                named[mkgformer_name(public)] = value
         # A load that leaves neither a public nor one of our parameters over.
         method.load_state_dict(named)
         assert method.towers.vision_tokens == self.sizes["vision_tokens"]
@@ -282,11 +253,11 @@ def test_gradients_of_the_training_mode(
     assert relative(loss, numbers["train.loss"]) < 1e-5
     for name, value in numbers.items():
         if name.startswith("train.grad_norm."):
-            gradient = parameters[our_name(name.removeprefix("train.grad_norm."))].grad
+            gradient = parameters[mkgformer_name(name.removeprefix("train.grad_norm."))].grad
             assert gradient is not None, name
             differences[name] = relative(gradient.norm(), value)
         elif name.startswith("train.grad."):
-            gradient = parameters[our_name(name.removeprefix("train.grad."))].grad
+            gradient = parameters[mkgformer_name(name.removeprefix("train.grad."))].grad
             assert gradient is not None, name
             differences[name] = relative(gradient, value)
     shown(stored, fixed, "gradients", differences)
@@ -294,7 +265,7 @@ def test_gradients_of_the_training_mode(
     assert max(differences.values()) < 1e-4, differences
     # Exactly those that the manifest names receive none.
     without = {name for name, parameter in parameters.items() if parameter.grad is None}
-    assert without == {our_name(n) for n in stored.manifest["parameters_without_gradient"]}
+    assert without == {mkgformer_name(n) for n in stored.manifest["parameters_without_gradient"]}
 
 
 def test_padding_seen_by_the_picture_matters_only_where_there_is_padding(stored: Stored) -> None:
@@ -310,4 +281,4 @@ def test_padding_seen_by_the_picture_matters_only_where_there_is_padding(stored:
 def test_a_leftover_name_is_an_error() -> None:
     for unknown in ("model.other", "fc2.weight", "model.encoder.other.0.weight"):
         with pytest.raises(AssertionError):
-            our_name(unknown)
+            mkgformer_name(unknown)

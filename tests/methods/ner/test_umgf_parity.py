@@ -18,7 +18,8 @@ from magpie.methods.base import Batch  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.ner.umgf import Umgf, UmgfConfig  # noqa: E402
 
-from ..stored import Folder, bert, norms_and_gradients, relative, resnet_map, shown  # noqa: E402
+from ..public_names import resnet_map  # noqa: E402
+from ..stored import Folder, bert, norms_and_gradients, relative, shown  # noqa: E402
 
 pytestmark = pytest.mark.parity
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +21,9 @@ from magpie.methods.base import Batch  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.ner.umt import Umt, UmtConfig  # noqa: E402
 
-pytestmark = pytest.mark.parity
+from ..public_names import umt_name  # noqa: E402
 
-LAYER = {
-    "attention.self.query": "query",
-    "attention.self.key": "key",
-    "attention.self.value": "value",
-    "attention.output.dense": "attended",
-    "attention.output.LayerNorm": "norm_attended",
-    "intermediate.dense": "inner",
-    "output.dense": "outer",
-    "output.LayerNorm": "norm_output",
-}
-SELF = {"self_attention": "self_spans", "self_attention_v2": "self_text"}
-CROSS = {
-    "txt2img_attention": "words_ask_image",
-    "img2txt_attention": "image_asks_words",
-    "txt2txt_attention": "words_ask_coupled",
-}
-PLAIN = {
-    "vismap2text": "image_as_keys",
-    "vismap2text_v2": "image_as_queries",
-    "gate": "gate",
-    "classifier": "classifier",
-    "aux_classifier": "span_classifier",
-}
-CHAINS = {"crf": "crf", "aux_crf": "span_crf"}
-CHAIN = {"start_transitions": "start", "end_transitions": "end", "transitions": "transitions"}
+pytestmark = pytest.mark.parity
 
 #: stored activation -> (our module, whether its input is meant)
 ACTIVATIONS = {
@@ -69,24 +44,6 @@ SCORES = {
     "scores.main": "main",
     "scores.final": "emissions",
 }
-
-
-def our_name(public: str) -> str:
-    """The name of a public parameter here; unknown ones fail."""
-    if public.startswith("bert."):
-        return f"backbones.text.model.{public.removeprefix('bert.')}"
-    first, _, rest = public.partition(".")
-    if first in CHAINS:
-        return f"{CHAINS[first]}.{CHAIN[rest]}"
-    if first in PLAIN:
-        return f"{PLAIN[first]}.{rest}"
-    match = re.fullmatch(r"layer\.(\d+)\.(.+)\.(weight|bias)", rest)
-    assert match, public
-    inner = f"{LAYER[match[2]]}.{match[3]}"
-    if first in SELF:
-        assert match[1] == "0", public
-        return f"{SELF[first]}.{inner}"
-    return f"{CROSS[first]}.layers.{match[1]}.{inner}"
 
 
 class Stored:
@@ -134,7 +91,7 @@ class Stored:
         assert len(method.tag_names) == c["main_tags"]
         assert len(method.span_names) == c["aux_tags"]
         # A load that leaves neither a public nor one of our parameters over.
-        method.load_state_dict({our_name(name): value for name, value in weights.items()})
+        method.load_state_dict({umt_name(name): value for name, value in weights.items()})
         return method.eval()
 
     def batch(self) -> Batch:
@@ -232,11 +189,11 @@ def test_gradients_of_the_training_mode(stored: Stored) -> None:
                 differences[name] = relative(loss, value)
             elif name.startswith("train.grad_norm."):
                 public = name.removeprefix("train.grad_norm.")
-                norm = parameters[our_name(public)].grad.norm()  # type: ignore[union-attr]
+                norm = parameters[umt_name(public)].grad.norm()  # type: ignore[union-attr]
                 differences[name] = relative(norm, value)
             elif name.startswith("train.grad."):
                 public = name.removeprefix("train.grad.")
-                differences[name] = relative(parameters[our_name(public)].grad, value)
+                differences[name] = relative(parameters[umt_name(public)].grad, value)
     finally:
         method.eval()
     shown("gradients", differences)
@@ -247,4 +204,4 @@ def test_gradients_of_the_training_mode(stored: Stored) -> None:
 def test_a_leftover_name_is_an_error() -> None:
     for unknown in ("pooler.weight", "self_attention.layer.1.output.dense.weight"):
         with pytest.raises(AssertionError):
-            our_name(unknown)
+            umt_name(unknown)

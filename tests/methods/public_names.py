@@ -1,0 +1,125 @@
+"""Names of the public code's parameters -> ours; also read by ``benchmarks/training``.
+
+A name without a place here is an AssertionError: nothing of a checkpoint is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from torch import nn
+
+from magpie.backbones.torchvision_names import resnet_names
+
+__all__ = ["HVPNET_UNUSED", "hvpnet_names", "mkgformer_name", "resnet_map", "umt_name"]
+
+_CHAIN = {"start_transitions": "start", "end_transitions": "end", "transitions": "transitions"}
+
+_UMT_LAYER = {
+    "attention.self.query": "query",
+    "attention.self.key": "key",
+    "attention.self.value": "value",
+    "attention.output.dense": "attended",
+    "attention.output.LayerNorm": "norm_attended",
+    "intermediate.dense": "inner",
+    "output.dense": "outer",
+    "output.LayerNorm": "norm_output",
+}
+_UMT_SELF = {"self_attention": "self_spans", "self_attention_v2": "self_text"}
+_UMT_CROSS = {
+    "txt2img_attention": "words_ask_image",
+    "img2txt_attention": "image_asks_words",
+    "txt2txt_attention": "words_ask_coupled",
+}
+_UMT_PLAIN = {
+    "vismap2text": "image_as_keys",
+    "vismap2text_v2": "image_as_queries",
+    "gate": "gate",
+    "classifier": "classifier",
+    "aux_classifier": "span_classifier",
+}
+_UMT_CHAINS = {"crf": "crf", "aux_crf": "span_crf"}
+
+_HVPNET = {
+    "bert.": "backbones.text.model.",
+    "encoder_conv.": "prefix.project.",
+    "gates.": "prefix.gates.",
+    "fc.": "head.",
+    "classifier.": "classifier.",
+}
+#: ResNet's own classifier, which nothing reads, and the plain count of positions
+HVPNET_UNUSED = (
+    "image_model.resnet.fc.weight",
+    "image_model.resnet.fc.bias",
+    "bert.embeddings.position_ids",
+)
+
+_CLIP = "backbones.vision.model"
+_BERT = "backbones.text.model"
+#: public names, in the order in which they are tried
+_MKGFORMER = {
+    r"model\.vision_embeddings\.aux_position_embedding\.weight": "towers.crops.grounded_positions",
+    r"model\.vision_embeddings\.rcnn_position_embedding\.weight": "towers.crops.detector_positions",
+    r"model\.vision_embeddings\.(.+)": _CLIP + r".embeddings.\1",
+    r"model\.vision_pre_layrnorm\.(.+)": _CLIP + r".pre_layrnorm.\1",
+    r"model\.vision_post_layernorm\.(.+)": _CLIP + r".post_layernorm.\1",
+    r"model\.encoder\.vision_layers\.(\d+\..+)": _CLIP + r".encoder.layers.\1",
+    r"model\.encoder\.text_layer\.(\d+)\.intermediate\.fusion_dense\.(.+)": (
+        r"towers.lockstep.fusions.\1.dense.\2"
+    ),
+    r"model\.encoder\.text_layer\.(\d+\..+)": _BERT + r".encoder.layer.\1",
+    r"model\.text_embeddings\.(.+)": _BERT + r".embeddings.\1",
+    r"model\.text_pooler\.(.+)": _BERT + r".pooler.\1",
+    r"fc\.(\w+)": r"head.\1",
+    r"classifier\.(\w+)": r"classifier.\1",
+    r"crf\.(start|end)_transitions": r"crf.\1",
+    r"crf\.transitions": "crf.transitions",
+}
+
+
+def umt_name(public: str) -> str:
+    """UMT (jefferyYu/UMT)."""
+    if public.startswith("bert."):
+        return f"{_BERT}.{public.removeprefix('bert.')}"
+    first, _, rest = public.partition(".")
+    if first in _UMT_CHAINS:
+        return f"{_UMT_CHAINS[first]}.{_CHAIN[rest]}"
+    if first in _UMT_PLAIN:
+        return f"{_UMT_PLAIN[first]}.{rest}"
+    match = re.fullmatch(r"layer\.(\d+)\.(.+)\.(weight|bias)", rest)
+    assert match, public
+    inner = f"{_UMT_LAYER[match[2]]}.{match[3]}"
+    if first in _UMT_SELF:
+        assert match[1] == "0", public
+        return f"{_UMT_SELF[first]}.{inner}"
+    return f"{_UMT_CROSS[first]}.layers.{match[1]}.{inner}"
+
+
+def hvpnet_names(public: Iterable[str], vision: nn.Module) -> dict[str, str]:
+    """HVPNeT (zjunlp/HVPNeT), all names at once; ``vision`` is our picture encoder."""
+    names = list(public)
+    found = resnet_map(vision, "image_model.resnet.")
+    found |= {f"crf.{theirs}": f"crf.{ours}" for theirs, ours in _CHAIN.items()}
+    for name in names:
+        if name in found or name in HVPNET_UNUSED:
+            continue
+        prefix = next((p for p in _HVPNET if name.startswith(p)), None)
+        assert prefix is not None, name
+        found[name] = _HVPNET[prefix] + name.removeprefix(prefix)
+    return {name: found[name] for name in names if name not in HVPNET_UNUSED}
+
+
+def mkgformer_name(public: str) -> str:
+    """MKGformer (zjunlp/MKGformer, folders MNER and MRE)."""
+    for pattern, ours in _MKGFORMER.items():
+        match = re.fullmatch(pattern, public)
+        if match:
+            return match.expand(ours)
+    raise AssertionError(public)
+
+
+def resnet_map(vision: nn.Module, prefix: str) -> dict[str, str]:
+    """A ResNet under ``prefix`` -> ours under ``backbones.vision.model.``."""
+    names = resnet_names(vision.model.config)  # type: ignore[union-attr, arg-type]
+    return {prefix + public: f"{_CLIP}.{ours}" for public, ours in names.items()}
