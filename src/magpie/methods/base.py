@@ -168,6 +168,8 @@ class Method(nn.Module, ABC):
     #: what its task hands it beside text and pictures: ``entities`` (spans), their ``types``,
     #: ``pairs`` (the ends of relations, without their types)
     given: ClassVar[frozenset[str]] = frozenset()
+    #: reads a procedure whole, each step beside its own picture; else it is handed step by step
+    reads_steps: ClassVar[bool] = False
     #: fill value of each padded input and target; what is not named here is padded with zeros
     padding: ClassVar[Mapping[str, float]] = {}
 
@@ -276,15 +278,29 @@ class Method(nn.Module, ABC):
         finally:
             self.train(training)
         if "entities" in self.given:
-            found = [_given_back(d, a) for d, a in zip(documents, found, strict=True)]
+            grounds = Task.GMNER in self.tasks
+            found = [
+                _given_back(d, a, grounds=grounds) for d, a in zip(documents, found, strict=True)
+            ]
         return found
 
 
-def _given_back(document: Document, found: Annotations) -> Annotations:
-    """``found`` with the given entities as the document has them, types and boxes included."""
+def _given_back(document: Document, found: Annotations, *, grounds: bool) -> Annotations:
+    """``found`` with the given entities as the document has them, but for what the method says.
+
+    Args:
+        document: handed the entities over.
+        found: in it, entities keep their ids.
+        grounds: the method says where they show; else their boxes are the document's, too.
+    """
     own = {entity.id: entity for entity in document.entities}
-    entities = tuple(own.get(entity.id, entity) for entity in found.entities)
-    return dataclasses.replace(found, entities=entities)
+    entities = []
+    for entity in found.entities:
+        given = own.get(entity.id, entity)
+        if grounds:
+            given = dataclasses.replace(given, grounding=entity.grounding)
+        entities.append(given)
+    return dataclasses.replace(found, entities=tuple(entities))
 
 
 def pad_stack(tensors: Sequence[Tensor], value: float = 0.0) -> Tensor:
