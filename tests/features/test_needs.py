@@ -22,7 +22,8 @@ GOLDEN = {
     "grid-vit": (Grid("google/vit-base-patch16-224", PixelSpec(), 14), "a55816b8910087b9"),
     "crops": (Crops(), "1c2b707583a1dc90"),
     "crops-whole": (Crops("whole", 4, PixelSpec(side=64)), "1d96026d5c878a97"),
-    "regions": (RegionFeatures(), "304ea41a7cd47c72"),
+    "regions": (RegionFeatures(), "2626ecf52c6c90b7"),
+    "regions-blobs": (RegionFeatures("blobs", 6, 768, "score"), "e64a3e975ef43dfa"),
     "texts": (Texts(), "df4745db53b26de9"),
     "texts-named": (Texts(("pgim", "blip2"), ()), "00b498639fecb371"),
 }
@@ -62,6 +63,7 @@ def test_a_need_says_what_it_is() -> None:
         "source": "vinvl",
         "count": 10,
         "width": 2048,
+        "order": "file",
     }
     assert Need().describe() == {"kind": "need"}
 
@@ -75,3 +77,9 @@ def test_an_absent_asset() -> None:
 def test_impossible_pixels_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         PixelSpec(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"order": "size"}, {"count": 0}, {"width": 0}])
+def test_impossible_regions_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        RegionFeatures(**wrong)  # type: ignore[arg-type]

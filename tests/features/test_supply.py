@@ -15,6 +15,7 @@ from magpie.features import Asset, Crops, Grid, Need, Pixels, RegionFeatures, Te
 from magpie.features.boxes import BoxesOf, PublishedBoxes
 from magpie.features.grid import GridSource, grid_of
 from magpie.features.source import Pictures
+from magpie.features.store import Store
 from magpie.features.supply import Supplier
 from magpie.schema import Block, Box, Document, Media, Region
 from magpie.vision import LoadedImage, PixelSpec, load_image, network_input
@@ -309,7 +310,7 @@ def write_regions(path: Path, scores: list[float], *, broken: bool = False) -> n
 
 def test_regions_come_best_first(tmp_path: Path) -> None:
     features = write_regions(tmp_path / "17_1.jpg.npz", [0.2, 0.9, 0.5, 0.9])
-    need = RegionFeatures(count=3)
+    need = RegionFeatures(count=3, order="score")
     document = post("a", uri=None)
     document = Document(
         id="a", blocks=document.blocks, media=(Media(uri="17_1.jpg", missing="not here"),)
@@ -358,3 +359,31 @@ def test_the_published_regions(data_dir: Path) -> None:
         scores = asset.arrays["scores"]
         assert asset.arrays["features"].shape == (10, 2048)
         assert (np.diff(scores) <= 0).all()
+
+
+def test_regions_come_as_published_and_with_the_norm_of_all(tmp_path: Path) -> None:
+    features = write_regions(tmp_path / "17_1.jpg.npz", [0.2, 0.9, 0.5, 0.9])
+    need = RegionFeatures(count=2)
+    document = Document(
+        id="a", blocks=(Block(text="x"),), media=(Media(uri="17_1.jpg", missing="not here"),)
+    )
+    supplier = Supplier(regions={"vinvl": tmp_path}, store=Store(tmp_path / "store"))
+    for _ in range(2):  # made, then read
+        found = supplier(document, {need})[need].arrays
+        np.testing.assert_array_equal(found["features"], features[:2])
+        np.testing.assert_allclose(found["scores"], [0.2, 0.9])
+        assert found["norm"].shape == ()
+        np.testing.assert_allclose(found["norm"], np.linalg.norm(features), rtol=1e-6)
+
+
+def test_a_picture_without_any_region(tmp_path: Path) -> None:
+    write_regions(tmp_path / "a.jpg.npz", [])
+    need = RegionFeatures()
+    document = Document(
+        id="a", blocks=(Block(text="x"),), media=(Media(uri="a.jpg", missing="not here"),)
+    )
+    asset = Supplier(regions={"vinvl": tmp_path})(document, {need})[need]
+    assert asset.present
+    assert asset.arrays["boxes"].shape == (0, 4)
+    assert asset.arrays["features"].shape == (0, 2048)
+    assert asset.arrays["norm"] == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magpie.errors import ConfigError
+from magpie.features.each import PerPicture, inner, picture_views
 from magpie.features.needs import Asset, Need
 from magpie.features.source import Ask, Source
 from magpie.features.store import Store
@@ -114,15 +115,16 @@ def build(
     if supplier.store is None:
         raise ConfigError("a build needs a store", mend=f"Name its folder, or set {VARIABLE}.")
     begun = time.monotonic()
-    plan: list[tuple[Source, Kept, BuiltNeed]] = []
+    plan: list[tuple[Source, Kept, BuiltNeed, bool]] = []
     for need in sorted(needs, key=lambda need: need.digest):
         if (source := supplier.source(need)) is not None:
-            kept = Kept(supplier.store, source, need, strict=True)
-            plan.append((source, kept, BuiltNeed(need)))
-    built = Built([part for _, _, part in plan])
+            kept = Kept(supplier.store, source, inner(need), strict=True)
+            plan.append((source, kept, BuiltNeed(inner(need)), isinstance(need, PerPicture)))
+    built = Built([part for _, _, part, _ in plan])
     for rows in _windows(documents, window):
-        for source, kept, part in plan:
-            _fill(rows, source, kept, part)
+        for source, kept, part, each in plan:
+            seen = [view for row in rows for view in picture_views(row)] if each else rows
+            _fill(seen, source, kept, part)
         built.documents += len(rows)
         built.seconds = time.monotonic() - begun
         if on_progress is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from magpie._io import dump_json, text_digest
+from magpie.errors import ConfigError
 from magpie.vision import PixelSpec
 
 __all__ = [
@@ -75,12 +76,28 @@ class Crops(Need):
 @dataclass(frozen=True, slots=True)
 class RegionFeatures(Need):
     """Regions with feature vectors: ``boxes`` float32 [n, 4] in pixels, ``features`` [n, width],
-    ``scores`` [n], ``size`` [2] (width, height of the picture); n is at most ``count``, the best
-    score first."""
+    ``scores`` [n], ``size`` [2] (width, height of the picture), ``norm`` [] (Frobenius norm of the
+    features of all regions, before any is cut off; 0 where there is none); n is at most ``count``.
+
+    ``source`` names a folder of published files, or a proposer such as ``"blobs"``; ``order`` is
+    ``"file"`` (as published, or as the proposer gives them) or ``"score"`` (best first).
+
+    Raises:
+        ConfigError: another order, or a count or width below 1.
+    """
 
     source: str = "vinvl"
     count: int = 36
     width: int = 2048
+    order: Literal["file", "score"] = "file"
+
+    def __post_init__(self) -> None:
+        if self.order not in ("file", "score"):
+            raise ConfigError(f"order must be file or score, got {self.order!r}")
+        if self.count < 1 or self.width < 1:
+            raise ConfigError(
+                f"count and width must be at least 1, got {self.count} and {self.width}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +116,15 @@ class Asset:
     """A need supplied, or the reason why it could not be.
 
     ``arrays`` holds what the need's docstring names. An absent asset has no arrays: a method must
-    have a road of its own for it, and a score report counts it.
+    have a road of its own for it, and a score report counts it. ``parts`` are the assets of single
+    pictures, by medium, where those were asked for (:class:`magpie.features.each.PerPicture`).
     """
 
     arrays: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     present: bool = True
     reason: str = ""
+    parts: Mapping[str, Asset] = field(default_factory=dict)
 
     @classmethod
     def absent(cls, reason: str) -> Asset:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
+from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.needs import Asset, Assets, Grid, Need, Texts
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.regions import RegionSource
@@ -61,7 +62,7 @@ class Supplier:
         own = [
             PixelSource(pictures),
             CropSource(pictures, boxes, corpora),
-            RegionSource(regions),
+            RegionSource(regions, pictures),
         ]
         self.store = store
         self._pictures = pictures
@@ -101,6 +102,7 @@ class Supplier:
         Raises:
             ConfigError: nobody supplies a need of this kind.
         """
+        need = inner(need)
         if type(need) in self._plain:
             return None
         found = self._sources.get(type(need))
@@ -121,7 +123,7 @@ class Supplier:
         found = {}
         for need in needs:
             if (source := self.source(need)) is not None:
-                body = {**source.fingerprint(need), "need": need.describe()}
+                body = {**source.fingerprint(inner(need)), "need": need.describe()}
                 # As it comes back from a file: tuples are lists there.
                 found[need.digest] = parse_json(dump_json(body))
         return found
@@ -151,6 +153,10 @@ class Supplier:
             )
 
     def _supply(self, documents: Sequence[Document], need: Need) -> list[Asset]:
+        if isinstance(need, PerPicture):
+            views = [picture_views(document) for document in documents]
+            parts = iter(self._supply([view for row in views for view in row], need.of))
+            return [gather({view.media[0].id: next(parts) for view in row}) for row in views]
         source = self.source(need)
         if source is None:
             return [self._plain[type(need)](document, need) for document in documents]
