@@ -91,3 +91,14 @@ def test_a_method_that_walks_through_its_encoder_refuses():
             cls.Config(text="tiny-bert", vision="tiny-resnet", casing=True),
             LabelSpace(entity_types=("PER",)),
         )
+
+
+def test_attention_dropout_is_set_alone():
+    method = method_class("bert-crf").build(
+        method_class("bert-crf").Config(text="tiny-bert", attention_dropout=0.0),
+        LabelSpace(entity_types=("PER",)),
+    )
+    config = method.text.transformer.config
+    assert config.attention_probs_dropout_prob == 0.0 and config.hidden_dropout_prob == 0.1
+    with pytest.raises(ConfigError, match="attention_dropout must lie in"):
+        method_class("bert-crf").Config(attention_dropout=1.0)

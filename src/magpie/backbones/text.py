@@ -104,12 +104,15 @@ class TextEncoder(Backbone):
         return cls(_empty(config), cast(PreTrainedTokenizerFast, tokenizer), value["name"])
 
 
-def load_text(name: str, *, dropout: float | None = None) -> TextEncoder:
+def load_text(
+    name: str, *, dropout: float | None = None, attention_dropout: float | None = None
+) -> TextEncoder:
     """An encoder by hub name, folder, or ``tiny-bert`` / ``tiny-roberta``.
 
     Args:
         name: see above.
         dropout: replaces the hidden and attention dropout of its configuration.
+        attention_dropout: replaces the latter alone.
 
     Raises:
         ModelError: it is not on this machine, or has no fast tokenizer.
@@ -117,10 +120,12 @@ def load_text(name: str, *, dropout: float | None = None) -> TextEncoder:
     if name.startswith("tiny-"):
         from magpie.backbones.tiny import tiny_text
 
-        return tiny_text(name, dropout=dropout)
+        return tiny_text(name, dropout=dropout, attention_dropout=attention_dropout)
     options: dict[str, Any] = {}
     if dropout is not None:
         options = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    if attention_dropout is not None:
+        options["attention_probs_dropout_prob"] = attention_dropout
     tokenizer = load_local(name, AutoTokenizer.from_pretrained)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(

@@ -74,7 +74,12 @@ def tiny_tokenizer(words: tuple[str, ...] = TINY_WORDS) -> PreTrainedTokenizerFa
     )
 
 
-def tiny_text(name: str = "tiny-bert", *, dropout: float | None = None) -> TextEncoder:
+def tiny_text(
+    name: str = "tiny-bert",
+    *,
+    dropout: float | None = None,
+    attention_dropout: float | None = None,
+) -> TextEncoder:
     """2 layers, 32 wide, 4 heads.
 
     Raises:
@@ -90,7 +95,7 @@ def tiny_text(name: str = "tiny-bert", *, dropout: float | None = None) -> TextE
         "intermediate_size": 64,
         "max_position_embeddings": 160,
         "hidden_dropout_prob": rate,
-        "attention_probs_dropout_prob": rate,
+        "attention_probs_dropout_prob": rate if attention_dropout is None else attention_dropout,
         "pad_token_id": tokenizer.pad_token_id,
     }
     with torch.random.fork_rng(devices=[]):

@@ -170,7 +170,9 @@ class ContextTagging(Tagging):
 
     @classmethod
     def build(cls, config: ContextConfig, labels: LabelSpace) -> Self:
-        return cls(config, labels, load_text(config.text))
+        return cls(
+            config, labels, load_text(config.text, attention_dropout=config.attention_dropout)
+        )
 
     @abstractmethod
     def context_needs(self) -> tuple[Need, ...]:

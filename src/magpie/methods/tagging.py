@@ -49,6 +49,8 @@ class TaggingConfig(MethodConfig):
     tag_order: Literal["umt", "umgf"] = "umt"
     #: how words are cased is summed into the piece embeddings: what a lower-casing encoder loses
     casing: bool = False
+    #: replaces that of the encoder's configuration; 0 lets training use the fused kernel on a CPU
+    attention_dropout: float | None = None
     #: on the encoder's last states
     dropout: float = 0.1
     #: forbid, when decoding, an I- that continues nothing
@@ -61,8 +63,9 @@ class TaggingConfig(MethodConfig):
     def __post_init__(self) -> None:
         if self.max_length < 3:
             raise ConfigError(f"max_length must be at least 3, got {self.max_length}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+        for name in ("dropout", "attention_dropout"):
+            if not 0 <= (getattr(self, name) or 0) < 1:
+                raise ConfigError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         if self.scheme == "BIOES" and self.subtoken == "x_tag":
             raise ConfigError("scheme BIOES needs subtoken='first_only', got 'x_tag'")
 
@@ -161,11 +164,14 @@ class Tagging(Method):
             raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}")
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
         self.casing: nn.Embedding | None = None
+        if type(self).text_states is not Tagging.text_states:
+            for name, value in (
+                ("casing", config.casing or None),
+                ("attention_dropout", config.attention_dropout),
+            ):
+                if value is not None:
+                    raise ConfigError(f"{self.name} walks through its encoder: no place for {name}")
         if config.casing:
-            if type(self).text_states is not Tagging.text_states:
-                raise ConfigError(
-                    f"{self.name} goes through its encoder itself: no place for casing"
-                )
             self.casing = nn.Embedding(CASE_IDS, self.text.embedding_width, padding_idx=0)
             nn.init.zeros_(self.casing.weight)
 

@@ -105,7 +105,12 @@ class BasicModel(Tagging):
         vision = None
         if config.visual == "resnet_global":
             vision = load_vision(config.vision, side=config.image_side)
-        return cls(config, labels, load_text(config.text), vision)
+        return cls(
+            config,
+            labels,
+            load_text(config.text, attention_dropout=config.attention_dropout),
+            vision,
+        )
 
     @property
     def vision(self) -> VisionEncoder | None:

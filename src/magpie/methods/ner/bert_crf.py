@@ -43,7 +43,9 @@ class BertCrf(Tagging):
 
     @classmethod
     def build(cls, config: BertCrfConfig, labels: LabelSpace) -> Self:
-        return cls(config, labels, load_text(config.text))
+        return cls(
+            config, labels, load_text(config.text, attention_dropout=config.attention_dropout)
+        )
 
     def needs(self) -> frozenset[Need]:
         return frozenset()

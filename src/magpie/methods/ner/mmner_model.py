@@ -171,7 +171,12 @@ class MMNerModel(Tagging):
         vision = load_vision(config.vision, side=config.image_side)
         if config.resize is not None:
             vision.pixels = replace(vision.pixels, fit=config.resize)
-        made = cls(config, labels, load_text(config.text), vision)
+        made = cls(
+            config,
+            labels,
+            load_text(config.text, attention_dropout=config.attention_dropout),
+            vision,
+        )
         if config.missing == "default_image":
             made.default_image.copy_(default_pixels(config.default_image, vision.pixels))
         return made

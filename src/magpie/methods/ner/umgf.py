@@ -124,7 +124,12 @@ class Umgf(Tagging):
     @classmethod
     def build(cls, config: UmgfConfig, labels: LabelSpace) -> Self:
         vision = load_vision(config.vision, side=config.image_side)
-        return cls(config, labels, load_text(config.text), vision)
+        return cls(
+            config,
+            labels,
+            load_text(config.text, attention_dropout=config.attention_dropout),
+            vision,
+        )
 
     @property
     def vision(self) -> VisionEncoder:

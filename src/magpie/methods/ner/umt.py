@@ -174,7 +174,12 @@ class Umt(Tagging):
         vision = None
         if config.visual == "pixels":
             vision = load_vision(config.vision, side=config.image_side)
-        made = cls(config, labels, load_text(config.text), vision)
+        made = cls(
+            config,
+            labels,
+            load_text(config.text, attention_dropout=config.attention_dropout),
+            vision,
+        )
         if config.missing == "default_image":
             need = made.picture
             made.default_image.copy_(
