@@ -17,10 +17,10 @@ import torch
 
 from magpie.corpora.controlled import ControlledConfig, controlled
 from magpie.features.supply import Supplier
-from magpie.methods.base import Task, without_gold
+from magpie.methods.base import without_gold
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import METHODS, method_class
-from magpie.schema import Annotations, Block, Document, Media
+from magpie.schema import Annotations, Block, Document, Grounding, Media
 from magpie.training.examples import Examples
 from magpie.training.loop import LoopConfig, Trainer
 from magpie.training.optimisers import OptimiserConfig
@@ -55,15 +55,21 @@ def prepared(method, documents):
 
 
 def method_input(method, document):
-    """What a method may see: for relations the mentions and pairs, for the rest nothing."""
+    """What a method may see: the mentions where its task hands them over, else nothing."""
     return without_gold(document, method.given)
 
 
-def retyped(gold):
-    """The same mentions and pairs under other types: all that a relation method may not see."""
+def other_gold(method, gold):
+    """Gold that differs in all that the method may not see: what it is given stays."""
+    if "entities" not in method.given:
+        return Annotations()
+    typed = {} if "types" in method.given else {"type": "X"}
     return dataclasses.replace(
         gold,
-        entities=tuple(dataclasses.replace(e, type="X", fine_type="Y") for e in gold.entities),
+        entities=tuple(
+            dataclasses.replace(e, **typed, fine_type="Y", grounding=Grounding())
+            for e in gold.entities
+        ),
         relations=tuple(dataclasses.replace(r, type="other") for r in gold.relations),
     )
 
@@ -96,10 +102,7 @@ def test_input_does_not_depend_on_gold(name):
     method = build(name)
     documents = posts(PROBES[name].task)
     first = prepared(method, documents)
-    if Task.MRE in method.tasks or Task.OBJECT_RELATION in method.tasks:
-        stripped = [d.with_annotations(retyped(d.annotations)) for d in documents]
-    else:
-        stripped = [d.with_annotations(Annotations()) for d in documents]
+    stripped = [d.with_annotations(other_gold(method, d.annotations)) for d in documents]
     for one, other in zip(first, prepared(method, stripped), strict=True):
         assert one.inputs.keys() == other.inputs.keys()
         for key, value in one.inputs.items():

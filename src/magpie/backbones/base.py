@@ -96,9 +96,11 @@ def from_folder(folder: Path) -> Backbone:
     Raises:
         ModelError: the description is absent or of an unknown kind.
     """
+    from magpie.backbones.detector import Detector
     from magpie.backbones.seq2seq import Seq2Seq
     from magpie.backbones.text import TextEncoder
     from magpie.backbones.vision import VisionEncoder
+    from magpie.backbones.words import WordVectors
 
     path = folder / CONFIG_FILE
     if not path.is_file():
@@ -109,7 +111,7 @@ def from_folder(folder: Path) -> Backbone:
         )
     value = parse_json(path.read_text("utf-8"), where=str(path))
     kinds: dict[str, type[Backbone]] = {
-        cls.kind: cls for cls in (TextEncoder, VisionEncoder, Seq2Seq)
+        cls.kind: cls for cls in (TextEncoder, VisionEncoder, Seq2Seq, WordVectors)
     }
     kind = value.pop("kind", None)
     if kind not in kinds:

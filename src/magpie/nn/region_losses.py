@@ -93,18 +93,23 @@ def region_kl(scores: Tensor, q: Tensor, mask: Tensor | None = None) -> Tensor:
     return functional.kl_div(log_p, q.to(log_p.dtype), reduction="batchmean")
 
 
-def region_bce(scores: Tensor, q: Tensor, mask: Tensor | None = None) -> Tensor:
+def region_bce(
+    scores: Tensor, q: Tensor, mask: Tensor | None = None, *, positive_weight: float = 1.0
+) -> Tensor:
     """Binary cross-entropy of every candidate's score against 1[q > 0], averaged over them all.
 
     Args:
         scores: [N, R]; N may be 0, and the loss then is 0.
         q: [N, R], see :func:`soft_target`.
         mask: [N, R], true where a candidate is there: the others do not enter the average.
+        positive_weight: of the terms of candidates with q > 0.
 
     Returns:
         a scalar.
     """
     wanted = (q > 0).to(scores.dtype)
-    each = functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")  # N,R
+    each = functional.binary_cross_entropy_with_logits(
+        scores, wanted, reduction="none", pos_weight=scores.new_tensor(positive_weight)
+    )  # N,R
     counted = torch.ones_like(each) if mask is None else mask.to(each.dtype)
     return (each * counted).sum() / counted.sum().clamp(min=1)

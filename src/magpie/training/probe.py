@@ -12,15 +12,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from magpie.corpora.controlled import (
     ControlledConfig,
-    ControlledTask,
     controlled,
     shuffle_pictures,
     text_optimum,
@@ -36,6 +35,8 @@ from magpie.schema import Document
 from magpie.training.examples import Examples
 from magpie.training.loop import LoopConfig, Trainer
 from magpie.training.optimisers import OptimiserConfig
+from magpie.training.probe_plan import Probe
+from magpie.training.probes_grounded import GROUNDED
 
 __all__ = ["PROBES", "Probe", "ProbeResult", "predict_all", "probe"]
 
@@ -47,23 +48,6 @@ _PROTOCOLS: dict[str, str] = {
     "gmner": "gmner-iou50@1",
     "mre": "mre-no-none@1",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """How a method is probed: its task and its tiny settings."""
-
-    task: ControlledTask = "ner"
-    config: Mapping[str, Any] = field(default_factory=dict)
-    train: int = 1600
-    test: int = 400
-    loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(
-            epochs=16,
-            batch=16,
-            optimiser=OptimiserConfig(rate=2e-3, warmup=0.05),
-        )
-    )
 
 
 #: tiny settings by method
@@ -167,6 +151,7 @@ PROBES["hvpnet"] = Probe(
     config={**_PREFIX, "head_rate": None}, loop=dataclasses.replace(_SHORT, epochs=24)
 )
 PROBES["hvpnet-re"] = Probe(task="mre", config=_PREFIX, loop=_SHORT)
+PROBES.update(GROUNDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

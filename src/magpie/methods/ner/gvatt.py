@@ -214,9 +214,8 @@ class Gvatt(Tagging):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         inputs = batch.inputs
-        words = torch.cat([self.vectors(inputs["input_ids"]), self._spelled(inputs)], -1)
         lengths = inputs["attention_mask"].sum(1)  # B
-        h, query = self.sentence(self.dropout(words), lengths)  # B,W,D  B,D
+        h, query = self.sentence(self.dropout(self.text_states(batch)), lengths)  # B,W,D  B,D
         found: dict[str, Tensor] = {}
         if self.config.image != "none":
             there = inputs["has_image"]
@@ -228,13 +227,14 @@ class Gvatt(Tagging):
         words = self.chain_states(self.dropout(h), batch)
         return {"emissions": self.classifier(words), **found}  # B,W,tags
 
-    def _spelled(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Last states of the BiLSTM over the letters of each word, [B, W, 2 letter_hidden]."""
-        letters = inputs["letters"]  # B,W,L
-        counts = inputs["letter_counts"].flatten().clamp(min=1)  # BW
-        states = self.dropout(self.letters(letters.flatten(0, 1)))  # BW,L,width
-        last: Tensor = self.words_of_letters(states, counts)[1]
-        return last.unflatten(0, tuple(letters.shape[:2]))
+    def text_states(self, batch: Batch) -> Tensor:
+        """Every word's vector beside the last states over its letters, [B, W, their widths]."""
+        letters = batch.inputs["letters"]  # B,W,L
+        counts = batch.inputs["letter_counts"].flatten().clamp(min=1)  # BW
+        states = self.dropout(self.letters(letters.flatten(0, 1)))  # BW,L,letter_width
+        _, last = self.words_of_letters(states, counts)  # BW,2 letter_hidden
+        spelled = last.unflatten(0, tuple(letters.shape[:2]))
+        return torch.cat([self.vectors(batch.inputs["input_ids"]), spelled], -1)
 
     def _cells(self, image: Tensor) -> Tensor:
         """V: [B, C, rows, columns] or pixels -> [B, P, C]."""

@@ -1,0 +1,92 @@
+"""Tiny settings under which grounded methods are probed, by method.
+
+Regions are the patches of the drawn pictures, described by thumbnails: no detector is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magpie.training.loop import LoopConfig
+from magpie.training.optimisers import OptimiserConfig
+from magpie.training.probe_plan import Probe
+
+__all__ = ["GROUNDED"]
+
+GROUNDED: dict[str, Probe] = {}
+
+# Entity-aware visual grounding, by itself and behind four taggers.
+_EVG: dict[str, Any] = {
+    "text": "tiny-bert",
+    "source": "blobs",
+    "count": 6,
+    "width": 768,
+    # Thumbnails are numbers up to 1; shared among a picture's regions they would be tiny.
+    "normalise": False,
+    "deviation": 0.12,
+    "dropout": 0.0,
+}
+_GVATT: dict[str, Any] = {
+    "text": "tiny-words",
+    "image": "pixels",
+    "vision": "tiny-resnet",
+    "freeze_vision": False,
+    "letter_width": 8,
+    "letter_hidden": 8,
+    "hidden": 24,
+    "attention_width": 24,
+    "dropout": 0.0,
+}
+_LOOP = LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05))
+GROUNDED["gvatt"] = Probe(config=_GVATT, loop=_LOOP)
+GROUNDED["evg"] = Probe(task="gmner", config=_EVG, loop=_LOOP)
+GROUNDED["gvatt-evg"] = Probe(task="gmner", config={"tagger": _GVATT, "grounder": _EVG}, loop=_LOOP)
+GROUNDED["umt-evg"] = Probe(
+    task="gmner",
+    config={
+        "tagger": {
+            "text": "tiny-bert",
+            "visual": "pixels",
+            "vision": "tiny-vit",
+            "freeze_vision": False,
+            "dropout": 0.0,
+            "drop_image": 0.0,
+            "deviation": 0.12,
+        },
+        "grounder": _EVG,
+    },
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
+)
+GROUNDED["umgf-evg"] = Probe(
+    task="gmner",
+    config={
+        "tagger": {
+            "text": "tiny-bert",
+            "vision": "tiny-resnet",
+            "objects": "whole",
+            "object_count": 1,
+            "object_width": 64,
+            "width": 64,
+            "heads": 4,
+            "inner": 64,
+            "layers": 2,
+            "dropout": 0.0,
+            "reduction": "mean",
+        },
+        "grounder": _EVG,
+    },
+    loop=_LOOP,
+)
+GROUNDED["ita-evg"] = Probe(
+    task="gmner",
+    config={
+        "tagger": {
+            "text": "tiny-bert",
+            "parts": ("captions",),
+            "captions": ("controlled",),
+            "word_dropout": 0.0,
+        },
+        "grounder": _EVG,
+    },
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
