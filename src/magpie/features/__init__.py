@@ -11,8 +11,19 @@ from magpie.features.needs import (
     Grid,
     Need,
     Pixels,
+    Pyramid,
     RegionFeatures,
     Texts,
 )
 
-__all__ = ["Asset", "Assets", "Crops", "Grid", "Need", "Pixels", "RegionFeatures", "Texts"]
+__all__ = [
+    "Asset",
+    "Assets",
+    "Crops",
+    "Grid",
+    "Need",
+    "Pixels",
+    "Pyramid",
+    "RegionFeatures",
+    "Texts",
+]

@@ -24,6 +24,7 @@ __all__ = [
     "Grid",
     "Need",
     "Pixels",
+    "Pyramid",
     "RegionFeatures",
     "Texts",
 ]
@@ -71,6 +72,21 @@ class Crops(Need):
     source: str = "proposals"
     count: int = 3
     spec: PixelSpec = field(default_factory=PixelSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid(Need):
+    """Frozen maps of every stage of a ResNet, of the picture and its cut-outs: ``maps`` float32
+    [1 + count, C, 2, 2], the stages' channels side by side, and ``there`` bool [1 + count]. The
+    whole picture comes first; what is not there has the maps of a black picture.
+
+    ``crops`` and ``count`` are the ``source`` and ``count`` of :class:`Crops`.
+    """
+
+    backbone: str = "resnet-50"
+    spec: PixelSpec = field(default_factory=lambda: PixelSpec(fit="crop"))
+    crops: str = "media"
+    count: int = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
 from magpie.features.each import PerPicture, gather, inner, picture_views
-from magpie.features.needs import Asset, Assets, Grid, Need, Texts
+from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.regions import RegionSource
 from magpie.features.source import Arrays, Ask, Pictures, Source
@@ -111,6 +111,14 @@ class Supplier:
             from magpie.features.grid import GridSource
 
             found = self._sources[Grid] = GridSource(self._pictures, device=self._device)
+        if found is None and type(need) is Pyramid:
+            from magpie.features.pyramid import PyramidSource
+
+            found = self._sources[Pyramid] = PyramidSource(
+                cast(PixelSource, self._sources[Pixels]),
+                cast(CropSource, self._sources[Crops]),
+                device=self._device,
+            )
         if found is None:
             raise ConfigError(
                 f"nobody supplies {type(need).__name__}: {need.describe()}",

@@ -5,7 +5,7 @@ go through one ResNet; :mod:`magpie.nn.visual_prefix` turns its blocks into keys
 every layer of BERT.
 
 Shapes: B documents, M rows of text (B, or more where a document has several), T pieces, N pictures
-of a document (the whole one first), S prefix slots, D width.
+of a document (the whole one first), S prefix slots, D width, C channels of all blocks.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
-from magpie.features import Assets, Crops, Need, Pixels
+from magpie.features import Assets, Crops, Need, Pixels, Pyramid
+from magpie.features.pyramid import pyramid_of
 from magpie.methods.base import Batch, Example, Method
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import check_default_image, default_pixels, where_absent
-from magpie.nn.visual_prefix import Layout, Prefix, Pyramid, VisualPrefix, prefixed_states
+from magpie.nn.visual_prefix import Layout, Prefix, VisualPrefix, prefixed_states
+from magpie.nn.visual_prefix import Pyramid as PyramidKind
+from magpie.vision import PixelSpec
 
 __all__ = ["PrefixSettings", "Prefixed"]
 
@@ -36,6 +39,11 @@ class PrefixSettings:
     visual: bool = True
     #: picture encoder, a ResNet; frozen unless told otherwise
     vision: str = "resnet-50"
+    #: inside: the picture encoder is part of the method; cached: its maps are computed beforehand,
+    #: once for all epochs, and the checkpoint does not hold it
+    encoder: Literal["inside", "cached"] = "inside"
+    #: channels of its four blocks, where they are cached
+    block_widths: tuple[int, ...] = (256, 512, 1024, 2048)
     #: side of the pictures; None takes the encoder's own
     image_side: int | None = None
     #: where cut-outs come from: media, whole (the picture itself), or a source of boxes
@@ -50,7 +58,7 @@ class PrefixSettings:
     #: as the encoder splits its own
     prefix_layout: Layout = "reshape"
     #: joined: one map mixes all blocks, as the public code; per_block: a map each, as the paper
-    pyramid: Pyramid = "joined"
+    pyramid: PyramidKind = "joined"
     #: hide the slots of cut-outs that are not there; published ones are attended to
     mask_missing: bool = False
     #: a post without any picture: text hides its whole prefix; zeros reads black pictures;
@@ -71,6 +79,11 @@ class PrefixSettings:
                 f"need crop_count >= 0, slots >= 1 and hidden >= 1, got {self.crop_count}, "
                 f"{self.slots} and {self.hidden}"
             )
+        if self.encoder == "cached" and (not self.freeze_vision or self.batch_norm != "running"):
+            raise ConfigError(
+                "encoder='cached' needs freeze_vision=true and batch_norm='running': cached maps "
+                "stay as they are"
+            )
 
 
 class Prefixed(Method):
@@ -81,21 +94,26 @@ class Prefixed(Method):
     def add_prefix(self, text: TextEncoder, vision: VisionEncoder | None) -> None:
         """Builds the prefix; called at the end of the constructor."""
         c = self.config
-        if (vision is None) == c.visual:
-            raise ConfigError(f"visual={c.visual} does not fit the given picture encoder")
-        self.prefix: VisualPrefix | None = None
-        if vision is None:
-            return
-        if not vision.convolutional:
+        if (vision is None) == (c.visual and c.encoder == "inside"):
             raise ConfigError(
-                f"{self.name} reads the four blocks of a ResNet, {c.vision!r} is none",
-                mend="Name a ResNet, such as resnet-50.",
+                f"visual={c.visual}, encoder={c.encoder!r} does not fit the given picture encoder"
             )
-        if c.freeze_vision:
-            vision.freeze()
+        self.prefix: VisualPrefix | None = None
+        if not c.visual:
+            return
+        widths = c.block_widths
+        if vision is not None:
+            if not vision.convolutional:
+                raise ConfigError(
+                    f"{self.name} reads the four blocks of a ResNet, {c.vision!r} is none",
+                    mend="Name a ResNet, such as resnet-50.",
+                )
+            if c.freeze_vision:
+                vision.freeze()
+            widths = vision.transformer.config.hidden_sizes
         sizes = text.transformer.config
         self.prefix = VisualPrefix(
-            vision.transformer.config.hidden_sizes,
+            widths,
             text.width,
             sizes.num_hidden_layers,
             sizes.num_attention_heads,
@@ -104,19 +122,37 @@ class Prefixed(Method):
             layout=c.prefix_layout,
             pyramid=c.pyramid,
         )
-        if c.missing == "default_image":
+        self.widths = tuple(widths)
+        if vision is None:
+            # What stands in for a post without pictures: nothing sees it where missing is text.
+            self.absent_maps: Tensor
+            self.register_buffer("absent_maps", torch.zeros(1 + c.crop_count, sum(widths), 2, 2))
+        elif c.missing == "default_image":
             self.default_picture: Tensor
             side = vision.pixels.side
             self.register_buffer("default_picture", torch.zeros(3, side, side))
 
     @classmethod
     def build(cls, config: Any, labels: LabelSpace) -> Self:
-        vision = load_vision(config.vision, side=config.image_side) if config.visual else None
+        inside = config.visual and config.encoder == "inside"
+        vision = load_vision(config.vision, side=config.image_side) if inside else None
         # Both heads take (config, labels, text, vision).
         made = cast(Any, cls)(config, labels, load_text(config.text), vision)
         if vision is not None and config.missing == "default_image":
             made.default_picture.copy_(default_pixels(config.default_image, vision.pixels))
+        if config.visual and not inside and config.missing != "text":
+            made.fill_absent_maps()
         return cast(Self, made)
+
+    @torch.no_grad()
+    def fill_absent_maps(self) -> None:
+        """Maps of black pictures, or of the default picture and black cut-outs."""
+        c, spec = self.config, self._spec
+        encoder = load_vision(c.vision, side=spec.side).freeze()
+        pictures = torch.zeros(1 + c.crop_count, 3, spec.side, spec.side)
+        if c.missing == "default_image":
+            pictures[0] = default_pixels(c.default_image, spec)
+        self.absent_maps.copy_(pyramid_of(encoder, pictures))
 
     @property
     def vision(self) -> VisionEncoder:
@@ -126,29 +162,46 @@ class Prefixed(Method):
     def train(self, mode: bool = True) -> Self:
         """Batch norms follow ``batch_norm``, whether or not the encoder is frozen."""
         super().train(mode)
-        if self.config.visual:
+        if "vision" in self.backbones:
             for module in self.vision.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.train(mode and self.config.batch_norm == "batch")
         return self
 
     @property
+    def _spec(self) -> PixelSpec:
+        """Of the pictures as the encoder reads them."""
+        if "vision" in self.backbones:
+            return self.vision.pixels
+        return PixelSpec(side=self.config.image_side or 224, fit="crop")
+
+    @property
     def _pixels(self) -> Pixels:
-        return Pixels(self.vision.pixels)
+        return Pixels(self._spec)
 
     @property
     def _crops(self) -> Crops:
-        return Crops(self.config.crops, self.config.crop_count, self.vision.pixels)
+        return Crops(self.config.crops, self.config.crop_count, self._spec)
+
+    @property
+    def _maps(self) -> Pyramid:
+        c = self.config
+        return Pyramid(c.vision, self._spec, c.crops, c.crop_count)
 
     def needs(self) -> frozenset[Need]:
         if not self.config.visual:
             return frozenset()
+        if self.config.encoder == "cached":
+            return frozenset({self._maps})
         return frozenset({self._pixels, *([self._crops] if self.config.crop_count else [])})
 
     def add_pictures(self, example: Example, assets: Assets) -> Example:
-        """``pictures`` [N, 3, side, side], the whole one first, and ``there`` [N]."""
+        """``pictures`` [N, 3, side, side] or ``maps`` [N, C, 2, 2], the whole one first, and
+        ``there`` [N]."""
         if not self.config.visual:
             return example
+        if self.config.encoder == "cached":
+            return self._add_maps(example, assets)
         count, side = self.config.crop_count, self.vision.pixels.side
         pictures = torch.zeros(1 + count, 3, side, side)
         there = torch.zeros(1 + count, dtype=torch.bool)
@@ -164,6 +217,25 @@ class Prefixed(Method):
         example.inputs["there"] = there
         return example
 
+    def _add_maps(self, example: Example, assets: Assets) -> Example:
+        asset = assets[self._maps]
+        maps = self.absent_maps.cpu()
+        there = torch.zeros(len(maps), dtype=torch.bool)
+        if asset.present:
+            found = asset.arrays["maps"]
+            if found.shape != maps.shape:
+                raise ConfigError(
+                    f"the pictures' maps must have shape {list(maps.shape)}, got "
+                    f"{list(found.shape)}",
+                    where=example.document.id,
+                    mend="Set block_widths to the channels of the encoder's blocks.",
+                )
+            maps = torch.from_numpy(found.copy())
+            there = torch.from_numpy(asset.arrays["there"].copy())
+        example.inputs["maps"] = maps
+        example.inputs["there"] = there
+        return example
+
     def prefixed(self, batch: Batch, owner: Tensor | None = None) -> Tensor:
         """Last states of the text, [M, T, D].
 
@@ -176,7 +248,11 @@ class Prefixed(Method):
         if self.prefix is None:
             return cast(Tensor, encoder(ids, mask))
         there = batch.inputs["there"]
-        prefixes = self.prefix(self.blocks(batch.inputs["pictures"], there), there.shape[1])
+        if self.config.encoder == "cached":
+            blocks = self.cached_blocks(batch.inputs["maps"], there)
+        else:
+            blocks = self.blocks(batch.inputs["pictures"], there)
+        prefixes = self.prefix(blocks, there.shape[1])
         seen = self.prefix_mask(there)  # B,S
         if owner is not None:
             prefixes = [Prefix(p.keys[owner], p.values[owner]) for p in prefixes]
@@ -196,6 +272,13 @@ class Prefixed(Method):
             # The public code takes statistics over the n-th pictures of all posts at a time.
             runs = [self.vision.stages(pictures[:, n]) for n in range(pictures.shape[1])]
         return [torch.stack(maps, 1).flatten(0, 1) for maps in zip(*runs, strict=True)]
+
+    def cached_blocks(self, maps: Tensor, there: Tensor) -> list[Tensor]:
+        """[B, N, C, 2, 2] -> four maps [B N, C_k, 2, 2], as :meth:`blocks` after pooling."""
+        if self.config.missing == "default_image":
+            whole = where_absent(maps[:, 0], there[:, 0], self.absent_maps[0])
+            maps = torch.cat([whole.unsqueeze(1), maps[:, 1:]], 1)
+        return list(maps.flatten(0, 1).split(self.widths, 1))
 
     def prefix_mask(self, there: Tensor) -> Tensor:
         """[B, N] -> [B, S]: which slots are attended to."""

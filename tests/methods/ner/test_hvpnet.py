@@ -19,6 +19,7 @@ from magpie.methods.base import Batch, without_gold  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.ner.hvpnet import Hvpnet, HvpnetConfig  # noqa: E402
 from magpie.schema import Block, Document  # noqa: E402
+from magpie.vision import PixelSpec  # noqa: E402
 
 POSTS = list(controlled("test", ControlledConfig(size=8)))
 BARE = without_pictures(POSTS)
@@ -113,6 +114,70 @@ def test_a_default_picture_stands_in(tmp_path: Path) -> None:
     assert torch.allclose(emissions(method, batch), emissions(method, shown), atol=1e-6)
     with pytest.raises(ConfigError, match="default_image"):
         made(missing="default_image")
+
+
+def cropping(**options: Any) -> Hvpnet:
+    """With the encoder inside, which reads pictures as real ResNets do."""
+    method = made(**options)
+    method.vision.pixels = PixelSpec(side=64, fit="crop")
+    return method
+
+
+def cached(method: Hvpnet, **options: Any) -> Hvpnet:
+    """The same weights, reading maps that are computed beforehand."""
+    return with_weights_of(
+        method, encoder="cached", block_widths=(16, 32, 48, 64), image_side=64, **options
+    )
+
+
+@pytest.mark.parametrize("crops", ["whole", "media"])
+@pytest.mark.parametrize("missing", ["text", "zeros"])
+def test_cached_maps_give_what_the_encoder_inside_gives(missing: str, crops: str) -> None:
+    options = {"missing": missing, "crops": crops}
+    inside = cropping(**options)
+    outside = cached(inside, **options)
+    assert "vision" not in outside.backbones
+    assert not any(name.startswith("backbones.vision") for name in outside.state_dict())
+    documents = [*POSTS[:4], *BARE[:2]]
+    before, after = (batch_of(m, documents, targets=True) for m in (inside, outside))
+    assert set(after.inputs) - set(before.inputs) == {"maps"}
+    assert torch.equal(before.inputs["there"], after.inputs["there"])
+    assert torch.allclose(emissions(inside, before), emissions(outside, after), atol=1e-5)
+    gradients = []
+    for method, batch in ((inside, before), (outside, after)):
+        method.eval()  # no dropout
+        method(batch).loss.backward()
+        gradients.append({n: p.grad for n, p in method.named_parameters() if p.requires_grad})
+    assert set(gradients[0]) == set(gradients[1])
+    for name, gradient in gradients[0].items():
+        if gradient is None:
+            assert gradients[1][name] is None
+        else:
+            assert torch.allclose(gradient, gradients[1][name], atol=1e-5), name
+
+
+def test_a_default_picture_stands_in_for_cached_maps_too(tmp_path: Path) -> None:
+    path = tmp_path / "none.png"
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(path)
+    options = {"missing": "default_image", "default_image": str(path), "crops": "media"}
+    inside = cropping(**options)
+    outside = cached(inside, **options)
+    documents = [*POSTS[:2], *BARE[:2]]
+    given = [emissions(method, batch_of(method, documents)) for method in (inside, outside)]
+    assert torch.allclose(*given, atol=1e-5)
+    plain = cached(inside, missing="zeros", crops="media")
+    other = emissions(plain, batch_of(plain, documents))
+    assert torch.allclose(other[:2], given[1][:2], atol=1e-5)
+    assert not torch.allclose(other[2:], given[1][2:], atol=1e-4)
+
+
+def test_maps_that_could_move_or_are_of_another_size_are_refused() -> None:
+    for options in ({"freeze_vision": False}, {"batch_norm": "batch"}):
+        with pytest.raises(ConfigError, match="stay as they are"):
+            made(encoder="cached", **options)
+    wrong = made(encoder="cached", image_side=64)
+    with pytest.raises(ConfigError, match="block_widths"):
+        batch_of(wrong, POSTS[:1])
 
 
 def test_the_head_has_a_rate_of_its_own() -> None:
