@@ -111,7 +111,7 @@ def from_folder(folder: Path) -> Backbone:
         )
     value = parse_json(path.read_text("utf-8"), where=str(path))
     kinds: dict[str, type[Backbone]] = {
-        cls.kind: cls for cls in (TextEncoder, VisionEncoder, Seq2Seq, WordVectors)
+        cls.kind: cls for cls in (TextEncoder, VisionEncoder, Seq2Seq, WordVectors, Detector)
     }
     kind = value.pop("kind", None)
     if kind not in kinds:
