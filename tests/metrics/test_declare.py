@@ -89,7 +89,7 @@ def test_resolving_fills_defaults_and_names_what_there_is() -> None:
     assert protocol.resolve({"limit": 3}) == {"limit": 3, "name": "auto"}
     with pytest.raises(ConfigError, match="x@1 has no option 'size'") as caught:
         protocol.resolve({"size": 3})
-    assert caught.value.mend == "Its options are: limit, name."
+    assert caught.value.mend == "Its options are: limit, name, malformed_as_fp."
     assert protocol.load_prepare() is None
     assert protocol.load_counter().__name__ == "count"
 

@@ -197,7 +197,7 @@ def _options(chosen: Protocol, given: list[str]) -> dict[str, OptionValue]:
     """``KEY=VALUE`` by the protocol's own options; a name it does not have is left to it."""
     from magpie.errors import ConfigError
 
-    known = {option.name: option for option in chosen.options}
+    known = {option.name: option for option in chosen.switches}
     values: dict[str, OptionValue] = {}
     for entry in given:
         name, equals, text = entry.partition("=")

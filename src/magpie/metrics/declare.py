@@ -18,7 +18,7 @@ from magpie.metrics.counts import Value
 from magpie.metrics.items import Scored
 from magpie.metrics.pairing import Pairing
 
-__all__ = ["Count", "Option", "OptionValue", "Pair", "Prepare", "Prepared", "Protocol"]
+__all__ = ["AS_FALSE", "Count", "Option", "OptionValue", "Pair", "Prepare", "Prepared", "Protocol"]
 
 OptionValue: TypeAlias = bool | int | float | str | None
 
@@ -103,6 +103,15 @@ class Option:
             raise ConfigError(f"option {self.name} must be a {wanted}, got {text!r}") from None
 
 
+#: the switch that every protocol has, for generated outputs (:mod:`magpie.metrics.malformed`)
+AS_FALSE = Option(
+    name="malformed_as_fp",
+    default=False,
+    values=(False, True),
+    help="Count each malformed item that a parser skipped as a false positive.",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """What is counted, under which name.
@@ -135,22 +144,32 @@ class Protocol:
     needs_document: bool = False
     reads_tags: bool = False
 
+    @property
+    def switches(self) -> tuple[Option, ...]:
+        """Its own options, and the one that every protocol has."""
+        return (*self.options, AS_FALSE)
+
     def resolve(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Every option with its value: the given one, or the default.
+
+        The switch that every protocol has is there only when it is on.
 
         Raises:
             ConfigError: an option it does not have, or a value the option does not have.
         """
-        known = {option.name: option for option in self.options}
+        known = {option.name: option for option in self.switches}
         for name in given:
             if name not in known:
                 raise ConfigError(
                     f"{self.name} has no option {name!r}",
-                    mend=f"Its options are: {', '.join(known) or 'none'}.",
+                    mend=f"Its options are: {', '.join(known)}.",
                 )
-        return {
+        values = {
             name: option.check(given.get(name, option.default)) for name, option in known.items()
         }
+        if not values[AS_FALSE.name]:
+            del values[AS_FALSE.name]
+        return values
 
     def define(self, values: Mapping[str, OptionValue]) -> dict[str, Any]:
         """All that the name and these options mean, for a result that explains itself."""
@@ -166,7 +185,8 @@ class Protocol:
                     "default": option.default,
                     "help": option.help,
                 }
-                for option in self.options
+                for option in self.switches
+                if option.name in values
             },
             "fixed": dict(self.fixed),
             "counter": self.counter,

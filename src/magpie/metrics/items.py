@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from magpie._io import iter_lines, parse_json
 from magpie.errors import ComparisonError, FormatError, MagpieError, SchemaError
+from magpie.metrics.malformed import Malformed, malformed_of
 from magpie.schema import Document, Entity, from_dict
 from magpie.schema._check import check_text
 from magpie.text.tags import ORPHAN
@@ -42,7 +43,8 @@ class Scored:
     """The mentions of one document; ``failed`` when its extraction failed.
 
     ``text`` and ``document`` are known unless it came from a flat line; offsets count in the text.
-    ``tags`` are those of a column file, one a word, where a protocol reads them as they stand.
+    ``tags`` are those of a column file, one a word, where a protocol reads them as they stand;
+    ``malformed`` is what a parser could not read of the output that the mentions come from.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Scored:
     text: str | None = None
     document: Document | None = field(default=None, compare=False, repr=False)
     tags: tuple[str, ...] | None = None
+    malformed: Malformed | None = field(default=None, compare=False)
 
 
 def items_of(document: Document) -> Scored:
@@ -67,7 +70,15 @@ def items_of(document: Document) -> Scored:
     if source is not None:
         name = source.corpus if source.split is None else f"{source.corpus}:{source.split}"
     failed = document.status == "failed"
-    return Scored(document.id, items, failed, name, document.text, document)
+    return Scored(
+        document.id,
+        items,
+        failed,
+        name,
+        document.text,
+        document,
+        malformed=malformed_of(document),
+    )
 
 
 def _item(document: Document, entity: Entity, starts: Mapping[str, int]) -> Item:

@@ -16,9 +16,10 @@ from magpie.errors import ComparisonError, NotFoundError
 from magpie.metrics.bootstrap import interval
 from magpie.metrics.counts import Counts, Mean, Value, add_up
 from magpie.metrics.data import data_of
-from magpie.metrics.declare import OptionValue, Prepared, Protocol
+from magpie.metrics.declare import AS_FALSE, OptionValue, Prepared, Protocol
 from magpie.metrics.gmner import Mode
 from magpie.metrics.items import Scored, pair_up
+from magpie.metrics.malformed import total
 from magpie.metrics.report import PartReport, Report
 from magpie.metrics.table import DEFAULTS, PROTOCOLS
 
@@ -73,7 +74,8 @@ def score(
     Args:
         gold, predicted: the same documents, see :func:`magpie.metrics.read_scored`.
         protocol_name: a key of :data:`PROTOCOLS`.
-        options: the protocol's own switches by name (docs/scorers.md).
+        options: the protocol's own switches by name (docs/scorers.md), and ``malformed_as_fp``,
+            which all have.
         level, inclusive, mode, legacy_train_scorer: the oldest of them, under their own name.
         allow_missing: count documents without a prediction as empty.
         bootstrap: number of resampled sets for 95 % intervals of the score; 0 for none.
@@ -142,16 +144,26 @@ def report_of(applied: Applied, *, bootstrap: int = 0, seed: int = 0) -> Report:
     chosen, pairs, values = applied.protocol, applied.pairs, applied.values
     count = chosen.load_counter()
     intervals = partial(interval, samples=bootstrap, seed=seed) if bootstrap else None
+    as_false = AS_FALSE.name in values
+
+    def counted(part: str, gold: Scored, predicted: Scored) -> Mapping[str, Value]:
+        """The counts of one document, malformed items as false ones where that is wanted."""
+        found = count(part, gold, predicted, applied.known)
+        lost = predicted.malformed
+        if not as_false or lost is None or part in chosen.means:
+            return found
+        return {**found, "": add_up([Counts(predicted=lost.skipped)], found.get("", Counts()))}
+
     parts = {
         part: _part(
-            [count(part, document, prediction, applied.known) for document, prediction in pairs],
+            [counted(part, document, prediction) for document, prediction in pairs],
             Mean() if part in chosen.means else Counts(),
             swapped=part in applied.prepared.swapped,
             intervals=intervals,
         )
         for part in chosen.parts
     }
-    defaults = {option.name: option.default for option in chosen.options}
+    defaults = {option.name: option.default for option in chosen.switches}
     return Report(
         protocol=chosen.name,
         task=chosen.task,
@@ -164,6 +176,7 @@ def report_of(applied: Applied, *, bootstrap: int = 0, seed: int = 0) -> Report:
         failed=sum(prediction.failed for _, prediction in pairs),
         parts=parts,
         notes=applied.prepared.notes,
+        malformed=total(prediction.malformed for _, prediction in pairs),
         data=data_of(document for document, _ in pairs),
         document_ids=tuple(document.id for document, _ in pairs),
     )

@@ -10,6 +10,8 @@ from magpie.errors import ComparisonError
 from magpie.metrics.averages import Average, macro_average
 from magpie.metrics.counts import Counts, Mean, Value
 from magpie.metrics.data import Data
+from magpie.metrics.declare import AS_FALSE
+from magpie.metrics.malformed import Malformed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +79,8 @@ class Report:
     """The result of one scoring; the first part is the protocol's main score.
 
     ``notes`` are what the protocol found worth saying about the whole set, such as how many gold
-    items it could not place; ``data`` are the files of the gold.
+    items it could not place; ``data`` are the files of the gold; ``malformed`` is what parsers
+    could not read, of predictions that were generated.
     """
 
     protocol: str
@@ -90,11 +93,27 @@ class Report:
     sources: tuple[str, ...] = ()
     notes: Mapping[str, int | str] = field(default_factory=dict)
     data: tuple[Data, ...] = ()
+    malformed: Malformed | None = None
     document_ids: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def main(self) -> PartReport:
         return next(iter(self.parts.values()))
+
+    @property
+    def precisions(self) -> Mapping[str, float]:
+        """Of the main part: without malformed items, and with them as false positives.
+
+        Empty where the two are one, or the part is a mean.
+        """
+        micro = self.main.micro
+        skipped = 0 if self.malformed is None else self.malformed.skipped
+        if isinstance(micro, Mean) or not skipped:
+            return {}
+        more = -skipped if self.options.get(AS_FALSE.name) else skipped
+        pair = [micro.precision, (micro + Counts(predicted=more)).precision]
+        default, as_false = pair if more > 0 else pair[::-1]
+        return {"default": default, AS_FALSE.name: as_false}
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``magpie score --json`` (docs/scorers.md); fractions, not percentages."""
@@ -108,6 +127,11 @@ class Report:
             "documents": self.documents,
             "failed": self.failed,
             "notes": dict(self.notes),
+            **(
+                {}
+                if self.malformed is None
+                else {"malformed": {**self.malformed.to_dict(), "precision": self.precisions}}
+            ),
             **self.main.to_dict(),
             **(
                 {"parts": {name: part.to_dict() for name, part in self.parts.items()}}
@@ -136,6 +160,10 @@ class Report:
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
         lines = [f"{self.documents} documents{failed}; percentages"]
         lines += [f"{key}: {value}" for key, value in self.notes.items()]
+        lines += [] if self.malformed is None else self.malformed.lines()
+        if self.precisions:
+            both = [f"{100 * share:.2f}" for share in self.precisions.values()]
+            lines.append(f"precision {both[0]}, with malformed items as false ones {both[1]}")
         lines += [
             f"{data.source}: the files are {data.status} to the dataset card, "
             "the result stands alone"

@@ -14,12 +14,15 @@ The rules that all grammars keep (target_grammar.md):
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from magpie.errors import FormatError
+from magpie.metrics.malformed import Malformed
+from magpie.schema import Provenance
 
 __all__ = [
     "OVERFLOW",
@@ -31,6 +34,7 @@ __all__ = [
     "Target",
     "UnencodableTarget",
     "cut",
+    "signed",
     "writable",
 ]
 
@@ -74,6 +78,10 @@ SKIPS = frozenset(
 _QUOTED = 60
 #: problems of one output that are kept one by one; the counts are always complete
 _KEPT = 50
+
+_log = logging.getLogger(__name__)
+#: (method, code) that were logged: once a code and process
+_SEEN: set[tuple[str, str]] = set()
 
 
 class UnencodableTarget(FormatError):  # noqa: N818 - the name that the specification gives it
@@ -129,6 +137,36 @@ class ParseResult(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
+
+    @property
+    def malformed(self) -> Malformed:
+        """The counts of this output, which add up over outputs."""
+        skipped = self.diagnostics.skipped
+        return Malformed(
+            outputs=1,
+            broken=int(skipped > 0),
+            items=len(self.items),
+            skipped=skipped,
+            codes=dict(sorted(self.diagnostics.items())),
+        )
+
+    def provenance(self, method: str) -> Provenance:
+        """Of the annotations that ``method`` makes of it: scorers read the counts from there."""
+        return signed(method, self.malformed)
+
+
+def signed(method: str, malformed: Malformed) -> Provenance:
+    """As :meth:`ParseResult.provenance`, for annotations made of several outputs."""
+    seen = [code for code in malformed.codes if (method, code) not in _SEEN]
+    for code in seen:
+        _SEEN.add((method, code))
+        _log.info(
+            "%s generates outputs that its grammar does not have, first: %s. "
+            "Each is counted; the score report has the totals.",
+            method,
+            code,
+        )
+    return Provenance(method=method, evidence=(malformed.evidence(),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
