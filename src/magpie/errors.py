@@ -82,6 +82,7 @@ CODES: dict[str, str] = {
     "model-damaged": "A model file is damaged or of another version",
     "model-mismatch": "A trained model does not fit what it is used for",
     "model-unwritten": "A model could not be written",
+    "features-absent": "What a trained model reads of a picture could not be had",
     "features-unwritten": "A computed feature could not be kept",
     "train-diverged": "A loss is no longer a finite number",
     "extra-missing": "An optional dependency is not installed",

@@ -22,8 +22,11 @@ __all__ = [
     "EXIT_INPUT",
     "EXIT_INTERRUPTED",
     "JsonFlag",
+    "RegionsOption",
     "command",
     "print_json",
+    "region_folders",
+    "region_settings",
     "stderr",
     "stdout",
 ]
@@ -34,6 +37,16 @@ EXIT_INTERRUPTED = 130
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output, nothing else.")
+]
+
+RegionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--regions",
+        metavar="NAME=FOLDER",
+        help="Folder of the region features that the method calls NAME; repeat.",
+        show_default=False,
+    ),
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,6 +73,45 @@ def print_json(value: Any) -> None:
     from magpie._io import dump_json
 
     sys.stdout.write(dump_json(value, indent=2) + "\n")
+
+
+def region_folders(given: list[str] | None) -> dict[str, str]:
+    """The folders of ``--regions NAME=FOLDER``, by name.
+
+    Raises:
+        ConfigError: no name or no folder, or a name stands twice.
+        NotFoundError: there is no such folder.
+    """
+    from pathlib import Path
+
+    from magpie.errors import ConfigError, NotFoundError
+
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, equals, folder = text.partition("=")
+        if not (name and equals and folder):
+            raise ConfigError(
+                f"expected NAME=FOLDER, got {text!r}",
+                where="--regions",
+                mend="For example --regions vinvl=FOLDER.",
+            )
+        if name in found:
+            raise ConfigError(f"{name} is named twice", where="--regions")
+        if not Path(folder).exists():
+            raise NotFoundError(
+                "no such folder", where=f"--regions {text}", mend="Check the path and its spelling."
+            )
+        found[name] = folder
+    return found
+
+
+def region_settings(given: list[str] | None) -> list[str]:
+    """The same as settings of a recipe (``--set``)."""
+    from magpie._io import dump_json
+
+    return [
+        f"data.regions.{name}={dump_json(folder)}" for name, folder in region_folders(given).items()
+    ]
 
 
 def command(function: Function) -> Function:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from magpie.cli._common import JsonFlag, command, print_json, stdout
+from magpie.cli._common import JsonFlag, RegionsOption, command, print_json, region_folders, stdout
 from magpie.cli.app import app
 from magpie.cli.export import parsed
 
@@ -40,6 +41,7 @@ def evaluate_command(
     images: Annotated[
         str | None, typer.Option(help="Folder of the pictures.", show_default=False)
     ] = None,
+    regions: RegionsOption = None,
     types: Annotated[
         Literal["own", "coarse"] | None,
         typer.Option(help="coarse maps types to PER, LOC, ORG, OTHER.", show_default=False),
@@ -69,6 +71,8 @@ def evaluate_command(
 
     folder = checkpoint_folder(checkpoint) or checkpoint
     data = _data(recipe_data(read_card(folder)), corpus, root, images, types)
+    if given := region_folders(regions):
+        data = dataclasses.replace(data, regions={**data.regions, **given})
     ref = corpus or data.ref(split) or ""
     result = evaluate(
         folder,
@@ -102,8 +106,6 @@ def _data(
     types: Literal["own", "coarse"] | None,
 ) -> DataConfig:
     """How its recipe read data; another corpus starts from where it lies itself."""
-    import dataclasses
-
     changes: dict[str, Any] = {}
     if corpus is not None:
         changes |= {"corpus": corpus, "train": None, "dev": None, "test": None, "images": images}

@@ -67,10 +67,22 @@ def extract(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Fetch pictures given as addresses.")
     ] = False,
+    grounder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|model|none|CHECKPOINT",
+            help="Who looks for entities in pictures (default: the model where it does, else "
+            "local).",
+            show_default=False,
+        ),
+    ] = None,
     no_ground: Annotated[
-        bool, typer.Option("--no-ground", help="Text only: do not look at pictures.")
+        bool, typer.Option("--no-ground", help="Nobody looks for entities in pictures.")
     ] = False,
-    model: Annotated[str, typer.Option(help="Folder of a tagger, or embedded.")] = "embedded",
+    model: Annotated[
+        str, typer.Option(help="A checkpoint or run of magpie train, a tagger, or embedded.")
+    ] = "embedded",
+    regions: _common.RegionsOption = None,
     threads: Annotated[
         int | None, typer.Option(help="Documents at once; by default the cores available.")
     ] = None,
@@ -90,6 +102,7 @@ def extract(
     )
     from_path = looks_like_path(source)
     _check_options(from_path, chosen, image, caption, output, resume, limit)
+    ground = _ground(grounder, no_ground)
     records: InputFile | None = None
     if from_path:
         columns = Columns(id=id_column, text=text_column, image=image_column)
@@ -98,7 +111,8 @@ def extract(
     extractor = Extractor(
         model,
         threads=threads,
-        ground=not no_ground,
+        ground=ground,
+        regions=_common.region_folders(regions),
         max_chars=max_chars,
         root=root,
         allow_remote=allow_remote,
@@ -110,6 +124,14 @@ def extract(
         run.job(records, resume=resume, overwrite=overwrite, limit=limit, batch_size=batch_size)
     else:
         run.records(records, overwrite=overwrite, limit=limit, batch_size=batch_size)
+
+
+def _ground(grounder: str | None, no_ground: bool) -> str | bool:
+    from magpie.errors import ConfigError
+
+    if no_ground and grounder not in (None, "none"):
+        raise ConfigError(f"--no-ground and --grounder {grounder}", mend="Leave one out.")
+    return grounder or not no_ground
 
 
 def _check_options(
@@ -206,7 +228,11 @@ class _Run:
             input=records,
             output=self.output,
             line_of=line_maker(flat_lines=self.flat),
-            options={"flat": self.flat, "max_chars": self.extractor.max_chars},
+            options={
+                "flat": self.flat,
+                "max_chars": self.extractor.max_chars,
+                "grounder": self.extractor.grounder,
+            },
             resume=resume,
             overwrite=overwrite,
             limit=limit,

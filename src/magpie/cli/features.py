@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magpie.cli._common import EXIT_FAILED, JsonFlag, command, print_json, stderr, stdout
+from magpie.cli._common import (
+    EXIT_FAILED,
+    JsonFlag,
+    RegionsOption,
+    command,
+    print_json,
+    region_settings,
+    stderr,
+    stdout,
+)
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
@@ -58,6 +67,7 @@ def build_(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe."),
     ] = None,
+    regions: RegionsOption = None,
     device: Annotated[str, typer.Option(help="That frozen backbones run on.")] = "cpu",
     store: Folder = None,
     json: JsonFlag = False,
@@ -67,7 +77,7 @@ def build_(
     from magpie.training.features import SPLITS, build_features, recipe_of
     from magpie.training.recipe import read_recipe
 
-    overrides = set_ or ()
+    overrides = [*(set_ or ()), *region_settings(regions)]
     recipe = read_recipe(what, overrides) if method is None else recipe_of(method, what, overrides)
     with _Bar() as bar:
         found = build_features(

@@ -1,4 +1,4 @@
-"""``magpie predict``: a trained checkpoint over documents, without grounding of magpie's own."""
+"""``magpie predict``: a trained checkpoint over documents, with the boxes it gives itself."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def predict_command(
             help="Folder of the pictures (default: that of the input).", show_default=False
         ),
     ] = None,
+    regions: _common.RegionsOption = None,
     flat: Annotated[bool, typer.Option("--flat", help="Flat lines: id and entities.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a half-finished output.")
@@ -55,7 +56,12 @@ def predict_command(
             mend="Name a run of `magpie train`, or its folder best/ or last/.",
         )
     records = InputFile(source)
-    extractor = Extractor(folder, ground=False, root=root or str(records.root))
+    extractor = Extractor(
+        folder,
+        ground="model",
+        root=root or str(records.root),
+        regions=_common.region_folders(regions),
+    )
     job = Job(
         extractor=extractor,
         input=records,
@@ -76,7 +82,7 @@ def predict_command(
     else:
         typer.echo(
             f"{output}: {summary.documents:,} documents, {summary.entities:,} entities, "
-            f"{summary.failed:,} failed",
+            f"{summary.partial:,} partial, {summary.failed:,} failed",
             err=True,
         )
     if not summary.clean:

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from magpie.cli._common import JsonFlag, command, print_json, stderr, stdout
+from magpie.cli._common import (
+    JsonFlag,
+    RegionsOption,
+    command,
+    print_json,
+    region_settings,
+    stderr,
+    stdout,
+)
 from magpie.cli.app import app
 
 __all__ = ["Settings", "train_command"]
@@ -38,6 +46,7 @@ def train_command(
     seed: Annotated[
         int | None, typer.Option(help="One seed in place of the recipe's.", show_default=False)
     ] = None,
+    regions: RegionsOption = None,
     no_test: Annotated[
         bool, typer.Option("--no-test", help="Leave the test split alone at the end.")
     ] = False,
@@ -51,7 +60,7 @@ def train_command(
     from magpie.training.recipe import read_recipe
     from magpie.training.seeds import train
 
-    chosen = read_recipe(recipe, settings or (), seed=seed)
+    chosen = read_recipe(recipe, [*(settings or ()), *region_settings(regions)], seed=seed)
     folder = out or Path("runs") / Path(recipe).with_suffix("").name
     summary = train(chosen, folder, resume=resume, test=not no_test, listen=_say)
     if json:

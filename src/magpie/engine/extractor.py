@@ -21,24 +21,24 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
 import magpie
 from magpie._io import dump_json, text_digest
+from magpie.engine.looking import looking
 from magpie.engine.model import EMBEDDED, check_threads
 from magpie.engine.names import GROUNDER, LETTERING
+from magpie.engine.pictures import Picture, load_pictures, only_sizes, with_bytes, with_pictures
 from magpie.engine.records import document_of, unreadable
 from magpie.engine.tagger import BUCKET, Tagger
 from magpie.engine.trained import Trained, checkpoint_folder
-from magpie.errors import ConfigError, FormatError, MagpieError, SchemaError
+from magpie.errors import ConfigError, FormatError, MagpieError
 from magpie.schema import (
     Annotations,
     Block,
     ContextText,
     Document,
     Entity,
-    Media,
     Problem,
     Provenance,
 )
@@ -47,7 +47,8 @@ from magpie.text.words import split_words
 if TYPE_CHECKING:
     from PIL import Image as PillowImage
 
-    from magpie.engine.grounding import Grounder, LoadedMedia
+    from magpie.engine.grounding import Grounder
+    from magpie.engine.looking import Ground
     from magpie.vision import ImageLimits
 
 __all__ = ["MAX_CHARS", "METHOD", "Extractor"]
@@ -57,10 +58,6 @@ METHOD = "magpie-embedded"
 #: characters of one document's text that are accepted by default
 MAX_CHARS = 100_000
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage.Image"
-
-_IN_MEMORY = "the picture was given as an object in memory and is not kept"
-
 
 class Extractor:
     """Finds entities in text and the regions of the pictures that show them.
@@ -69,9 +66,12 @@ class Extractor:
         model: ``"embedded"``, a folder with a tagger's three files, or a checkpoint (or run) of
             `magpie train`, for which torch is loaded.
         threads: documents worked on at once; by default the cores available to the process.
-        ground: True looks for entities in pictures with :class:`LocalGrounder` (loaded when the
-            first picture comes), False leaves every grounding ``unknown``, and an object that
-            implements :class:`Grounder` is used as it is.
+        ground: who looks for entities in pictures: True or "auto", the model where it grounds by
+            itself, else :class:`LocalGrounder` (loaded when the first picture comes); "model",
+            the model or nobody; "local"; False or "none", so that every grounding stays
+            ``unknown``; the folder of a trained method that grounds the entities of others; or an
+            object that implements :class:`Grounder`.
+        regions: folders of region features that trained models pick among, by name.
         max_chars: longest text of one document, in code points.
         root: folder that relative picture paths start from and that no path may leave.
         allow_remote: fetch pictures given as http(s) addresses.
@@ -91,7 +91,8 @@ class Extractor:
         model: str | os.PathLike[str] = EMBEDDED,
         *,
         threads: int | None = None,
-        ground: bool | Grounder = True,
+        ground: Ground = True,
+        regions: Mapping[str, str | os.PathLike[str]] | None = None,
         max_chars: int = MAX_CHARS,
         root: str | os.PathLike[str] | None = None,
         allow_remote: bool = False,
@@ -104,15 +105,21 @@ class Extractor:
         self.threads = check_threads(threads)
         self.max_chars = max_chars
         self._root, self._allow_remote, self._limits = root, allow_remote, limits
-        self._ground = ground
-        self._local = ground is True
         self._lock = threading.Lock()
+        self._looking = looking(ground, root=root, limits=limits, regions=regions)
+        self._local: Grounder | None = None
         folder = None if os.fspath(model) == EMBEDDED else checkpoint_folder(model)
         self._trained: Trained | None = None
         if folder is not None:
-            self._trained = Trained(folder, root=root, limits=limits)
+            boxes = self._looking.by_model
+            self._trained = Trained(folder, root=root, limits=limits, regions=regions, boxes=boxes)
             self.provenance = self._trained.provenance
             return
+        if regions and self._looking.kind != "method":
+            raise ConfigError(
+                f"nobody here reads region features: {', '.join(regions)}",
+                mend="They are for trained models: model=RUN, or ground=RUN (--model, --grounder).",
+            )
         self._tagger = Tagger(model, bucket=bucket)
         config = self._tagger.config
         settings = {"model": config.digest, "ground": self._ground_name()}
@@ -151,14 +158,15 @@ class Extractor:
         document = (
             text if isinstance(text, Document) else Document(id=id, blocks=(Block(text=text),))
         )
-        document, given = _with_pictures(document, image)
+        document, given = with_pictures(document, image)
         if caption is not None:
             note = ContextText(kind="caption", text=caption, source="user")
             document = dataclasses.replace(document, context=(*document.context, note))
         document = self._prepared(document)
         if self._trained is not None:
-            seen = self._trained.with_pictures(document, given)
-            document = dataclasses.replace(self._tagged([seen])[0], media=document.media)
+            done = self._tagged([with_bytes(document, given)])[0]
+            media = only_sizes(document, done.media).media
+            document = dataclasses.replace(done, media=media)
         else:
             document = self._tagged([document])[0]
         return self._grounded(document, given) if self._looks_at(document) else document
@@ -285,23 +293,33 @@ class Extractor:
         return tagged
 
     def _looks_at(self, document: Document) -> bool:
-        if self._trained is not None and self._trained.grounds:
+        by_itself = self._trained is not None and self._trained.looks
+        if not self._looking.apart or (self._looking.kind == "auto" and by_itself):
             return False
-        return self._ground is not False and document.status != "failed" and bool(document.media)
+        return document.status != "failed" and bool(document.media)
 
     def _grounded(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
-        from magpie.engine.grounding import GroundingRequest, apply_grounding
+        from magpie.engine.grounding import GroundingRequest, MethodGrounder, apply_grounding
 
-        loaded = self._load(document, given)
+        grounder = self._looking.grounder
+        if isinstance(grounder, MethodGrounder):
+            # It reads what it was trained on, which need not be the picture.
+            return grounder.write(document, given)
+        loaded = load_pictures(
+            document,
+            given,
+            limits=self._limits,
+            root=self._root,
+            allow_remote=self._allow_remote,
+        )
         for problem in loaded.problems:
             document = document.with_problem(problem)
         if not loaded.images:
             return document
         try:
-            with self._lock:
-                grounder = self._grounder()
+            grounder = grounder or self._local_grounder()
             # LocalGrounder serves several threads; of others nobody knows, they take turns.
-            turns = contextlib.nullcontext() if self._local else self._lock
+            turns = self._lock if grounder is not self._local else contextlib.nullcontext()
             with turns:
                 result = grounder.ground(GroundingRequest(document, loaded.images))
             return apply_grounding(document, result, loaded.images)
@@ -309,78 +327,28 @@ class Extractor:
             problem = Problem(code="internal", message=f"{type(error).__name__}: {error}")
             return document.with_problem(problem)
 
-    def _load(self, document: Document, given: Mapping[str, PillowImage.Image]) -> LoadedMedia:
-        from magpie.engine.grounding import LoadedMedia, load_media
-        from magpie.vision import load_image
+    def _local_grounder(self) -> Grounder:
+        with self._lock:
+            if self._local is None:
+                from magpie.engine.grounding import LocalGrounder
 
-        # Those given as objects are not read again from the files they came from.
-        media = tuple(
-            dataclasses.replace(medium, missing=_IN_MEMORY) if medium.id in given else medium
-            for medium in document.media
-        )
-        loaded = load_media(
-            dataclasses.replace(document, media=media),
-            limits=self._limits,
-            root=self._root,
-            allow_remote=self._allow_remote,
-        )
-        images, problems = dict(loaded.images), list(loaded.problems)
-        for identifier, picture in given.items():
-            try:
-                images[identifier] = load_image(picture, limits=self._limits)
-            except MagpieError as error:
-                problems.append(Problem.from_error(error.at(f"medium {identifier!r}")))
-        return LoadedMedia(images, tuple(problems))
-
-    def _grounder(self) -> Grounder:
-        if self._ground is True:
-            from magpie.engine.grounding import LocalGrounder
-
-            self._ground = LocalGrounder()
-        assert not isinstance(self._ground, bool)  # noqa: S101  False never comes here
-        return self._ground
+                self._local = LocalGrounder()
+            return self._local
 
     def _ground_name(self) -> str:
-        """Name of the grounder without loading it."""
-        if isinstance(self._ground, bool):
-            return GROUNDER if self._ground else ""
-        return self._ground.name
+        """Name of the grounder without loading it; that of a checkpoint with its digest."""
+        if not self._looking.apart:
+            return ""
+        grounder = self._looking.grounder
+        if grounder is None:
+            return GROUNDER
+        digest = getattr(grounder, "digest", "")
+        return f"{grounder.name}@{digest[:16]}" if self._looking.kind == "method" else grounder.name
 
-
-def _with_pictures(
-    document: Document, image: Picture | Sequence[Picture] | None
-) -> tuple[Document, dict[str, PillowImage.Image]]:
-    """Adds the pictures as media; Pillow objects come back beside them, by id."""
-    if image is None:
-        return document, {}
-    pictures = list(image) if isinstance(image, list | tuple) else [image]
-    taken = {medium.id for medium in document.media}
-    names = (f"m{index}" for index in range(len(pictures) + len(taken)))
-    free = (name for name in names if name not in taken)
-    media: list[Media] = []
-    given: dict[str, PillowImage.Image] = {}
-    for identifier, picture in zip(free, pictures, strict=False):
-        if isinstance(picture, bytes | bytearray):
-            media.append(Media(id=identifier, data=bytes(picture)))
-        elif isinstance(picture, str | os.PathLike):
-            media.append(Media(id=identifier, uri=os.fspath(picture)))
-        elif hasattr(picture, "convert"):
-            pillow = cast("PillowImage.Image", picture)
-            media.append(_of_pillow(identifier, pillow))
-            given[identifier] = pillow
-        else:
-            raise SchemaError(
-                f"an image must be a path, bytes or a Pillow image, got {type(picture).__name__}"
-            )
-    return dataclasses.replace(document, media=(*document.media, *media)), given
-
-
-def _of_pillow(identifier: str, picture: PillowImage.Image) -> Media:
-    """The file behind a freshly opened picture, where there is one; else absent, and why."""
-    name = getattr(picture, "filename", "")
-    if isinstance(name, str) and name and Path(name).is_file():
-        return Media(id=identifier, uri=name)
-    return Media(id=identifier, missing=_IN_MEMORY)
+    @property
+    def grounder(self) -> str:
+        """Who looks beside the model, "" for nobody; a checkpoint with its digest."""
+        return self._ground_name()
 
 
 def _failed(given: Document | Mapping[str, Any], error: MagpieError) -> Document:

@@ -1,4 +1,4 @@
-"""A trained method behind the extractor: batches, long texts, and one bad document alone.
+"""A trained method behind the extractor: batches, long texts, steps, and one bad document alone.
 
 Importing this module loads nothing; torch comes with the first checkpoint.
 """
@@ -6,22 +6,22 @@ Importing this module loads nothing; torch comes with the first checkpoint.
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import magpie
 from magpie._optional import require
 from magpie.engine.pieces import cut_document, join_annotations
-from magpie.errors import MagpieError
-from magpie.schema import Annotations, Document, Media, Problem, Provenance
+from magpie.engine.sight import problems_of, with_sizes
+from magpie.engine.steps import join_steps, split_steps
+from magpie.errors import ConfigError, MagpieError
+from magpie.schema import Annotations, Document, Grounding, Media, Problem, Provenance
 
 if TYPE_CHECKING:
-    from PIL import Image as PillowImage
-
+    from magpie.features import Asset, Assets, Need
     from magpie.vision import ImageLimits
 
 __all__ = ["Trained", "checkpoint_folder"]
@@ -30,8 +30,10 @@ __all__ = ["Trained", "checkpoint_folder"]
 BATCH = 32
 #: scores are rounded to this many decimals: what lies below depends on the neighbours in a batch
 DECIMALS = 4
-#: tasks whose methods look into the pictures themselves
-_GROUNDED = frozenset({"gmner", "object-relation"})
+#: task whose methods say where entities show
+_GROUNDED = "gmner"
+#: tasks whose methods look for regions themselves
+_LOOKING = frozenset({_GROUNDED, "object-relation"})
 
 
 def checkpoint_folder(model: str | os.PathLike[str]) -> Path | None:
@@ -43,6 +45,13 @@ def checkpoint_folder(model: str | os.PathLike[str]) -> Path | None:
     return None
 
 
+class _Answer(NamedTuple):
+    """What a method says of a document, and which of its pictures could not be used."""
+
+    annotations: Annotations
+    problems: tuple[Problem, ...] = ()
+
+
 class Trained:
     """A checkpoint as the extractor asks for it. Calls take turns: torch has its own threads.
 
@@ -50,10 +59,14 @@ class Trained:
         folder: of the checkpoint.
         root: folder that relative picture paths start from.
         limits: bytes and pixels one picture may cost.
+        regions: folders of region features, by the name that the method gives them.
+        boxes: say where entities show, where the method can. Without it they stay ``unknown``,
+            and region features that nobody gives are done without.
 
     Raises:
         MissingExtraError: torch is not installed.
         ModelError: the checkpoint is damaged or of another version.
+        ConfigError: the method picks among regions that nobody gives.
     """
 
     def __init__(
@@ -62,6 +75,8 @@ class Trained:
         *,
         root: str | os.PathLike[str] | None = None,
         limits: ImageLimits | None = None,
+        regions: Mapping[str, str | os.PathLike[str]] | None = None,
+        boxes: bool = True,
     ) -> None:
         for package in ("torch", "transformers", "safetensors"):
             require(package, f"the trained model {folder}")
@@ -71,15 +86,41 @@ class Trained:
 
         card = read_card(folder)
         self._method = load_method(folder)
-        self._supplier = Supplier(root=root, limits=limits)
+        self._supplier = Supplier(root=root, limits=limits, regions=regions)
+        self._root, self._limits = root, limits
         self._lock = threading.Lock()
+        self.name = card.method
         self.digest = card.digest
         #: what its task hands it beside text and pictures
         self.given = self._method.given
-        self.grounds = bool(_GROUNDED.intersection(entry(card.method).tasks))
+        tasks = entry(card.method).tasks
+        self.looks = bool(_LOOKING.intersection(tasks))
+        #: whether it says of entities where they show
+        self.grounds = _GROUNDED in tasks and boxes
+        self._hides = _GROUNDED in tasks and not boxes
+        self._step_by_step = not self._method.reads_steps and (not self.given or _GROUNDED in tasks)
+        self._refused = self._unsupplied(str(folder))
         self.provenance = Provenance(
             method=card.method, version=magpie.__version__, config_digest=card.digest[:16]
         )
+
+    def _unsupplied(self, folder: str) -> dict[Need, ConfigError]:
+        """The needs that nobody supplies; they are asked for once, before the first document."""
+        from magpie.features import RegionFeatures
+
+        refused: dict[Need, ConfigError] = {}
+        bare = Document(id="d", blocks=(), media=(Media(missing="asked ahead"),))
+        for need in self._method.needs():
+            source = self._supplier.source(need)
+            if source is None or not isinstance(need, RegionFeatures):
+                continue
+            try:
+                source.ask(bare, need)
+            except ConfigError as error:
+                if not self._hides:
+                    raise error.at(folder) from None
+                refused[need] = error
+        return refused
 
     def __call__(self, documents: Sequence[Document]) -> list[Document]:
         """The documents with what the method finds; long ones are read in overlapping parts."""
@@ -105,6 +146,28 @@ class Trained:
             return [documents[0].with_annotations(None).with_problem(problem, "failed")]
 
     def _predict(self, documents: Sequence[Document]) -> list[Document]:
+        if self.grounds:
+            documents = [with_sizes(each, self._root, self._limits) for each in documents]
+        steps = [
+            split_steps(document) if self._step_by_step else [document] for document in documents
+        ]
+        answers = iter(self._read([step for each in steps for step in each]))
+        found = []
+        for document, own in zip(documents, steps, strict=True):
+            parts = [(step, next(answers)) for step in own]
+            joined = join_steps(
+                document,
+                [(step, answer.annotations) for step, answer in parts],
+                given="entities" in self.given,
+            )
+            done = document.with_annotations(self._signed(joined))
+            for problem in dict.fromkeys(p for _, answer in parts for p in answer.problems):
+                done = done.with_problem(problem)
+            found.append(done)
+        return found
+
+    def _read(self, documents: Sequence[Document]) -> list[_Answer]:
+        """Posts and steps, long ones in parts."""
         parts = {}
         room = self._method.room
         if room is not None and not self.given:
@@ -116,19 +179,44 @@ class Trained:
         found = dict(zip(whole, self._annotate([documents[row] for row in whole]), strict=True))
         for row, cut in parts.items():
             answers = self._annotate([part.document for part in cut])
-            found[row] = join_annotations(list(zip(cut, answers, strict=True)))
-        return [
-            document.with_annotations(self._signed(found[row]))
-            for row, document in enumerate(documents)
-        ]
+            said = [answer.annotations for answer in answers]
+            problems = dict.fromkeys(p for answer in answers for p in answer.problems)
+            found[row] = _Answer(
+                join_annotations(list(zip(cut, said, strict=True))), tuple(problems)
+            )
+        return [found[row] for row in range(len(documents))]
 
-    def _annotate(self, documents: Sequence[Document]) -> list[Annotations]:
-        needs = self._method.needs()
-        answers: list[Annotations] = []
+    def _annotate(self, documents: Sequence[Document]) -> list[_Answer]:
+        answers: list[_Answer] = []
         for begin in range(0, len(documents), BATCH):
             rows = documents[begin : begin + BATCH]
-            answers += self._method.predict(rows, self._supplier.many(rows, needs))
+            assets = self._supplied(rows)
+            found = self._method.predict(rows, assets)
+            answers += [
+                self._answer(document, supplied, annotations)
+                for document, supplied, annotations in zip(rows, assets, found, strict=True)
+            ]
         return answers
+
+    def _supplied(self, documents: Sequence[Document]) -> list[Assets]:
+        needs = [need for need in self._method.needs() if need not in self._refused]
+        supplied = self._supplier.many(documents, needs)
+        if not self._refused:
+            return supplied
+        from magpie.features import Asset
+
+        absent: dict[Need, Asset] = {
+            need: Asset.absent(error.message) for need, error in self._refused.items()
+        }
+        return [{**assets, **absent} for assets in supplied]
+
+    def _answer(self, document: Document, assets: Assets, found: Annotations) -> _Answer:
+        problems, blind = problems_of(document, assets, regions_wanted=not self._hides)
+        if self._hides or (self.grounds and blind):
+            # Nobody looked, whatever a method makes of no regions.
+            entities = tuple(dataclasses.replace(e, grounding=Grounding()) for e in found.entities)
+            found = dataclasses.replace(found, entities=entities)
+        return _Answer(found, problems)
 
     def _signed(self, annotations: Annotations) -> Annotations:
         changes: dict[str, Any] = {
@@ -136,16 +224,6 @@ class Trained:
             for name in ("entities", "relations", "events")
         }
         return dataclasses.replace(annotations, provenance=self.provenance, **changes)
-
-    def with_pictures(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
-        """The document with pictures that were given as objects put in as bytes."""
-        if not given:
-            return document
-        media = tuple(
-            Media(id=medium.id, data=_png(given[medium.id])) if medium.id in given else medium
-            for medium in document.media
-        )
-        return dataclasses.replace(document, media=media)
 
 
 def _rounded(item: Any) -> Any:
@@ -156,9 +234,3 @@ def _rounded(item: Any) -> Any:
 
 def _length(document: Document) -> int:
     return sum(len(block.text) for block in document.blocks)
-
-
-def _png(picture: PillowImage.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, format="PNG")
-    return buffer.getvalue()

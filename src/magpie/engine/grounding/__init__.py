@@ -14,13 +14,17 @@ from magpie.engine.grounding.interface import (
     load_media,
 )
 from magpie.engine.grounding.local import LocalGrounder
+from magpie.engine.grounding.method import MethodGrounder
+from magpie.engine.looking import GROUNDERS
 
 __all__ = [
+    "GROUNDERS",
     "Grounder",
     "GroundingRequest",
     "GroundingResult",
     "LoadedMedia",
     "LocalGrounder",
+    "MethodGrounder",
     "apply_grounding",
     "ground_document",
     "load_media",

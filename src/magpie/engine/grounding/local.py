@@ -17,6 +17,7 @@ from magpie.engine.grounding.matcher import Link, PictureEvidence, link_mentions
 from magpie.engine.grounding.ocr import TextLine, shared_reader
 from magpie.engine.grounding.people import Detection, FaceFinder, PersonFinder
 from magpie.engine.names import GROUNDER, LETTERING
+from magpie.engine.steps import split_steps
 from magpie.errors import ConfigError, MagpieError
 from magpie.schema import (
     Box,
@@ -94,33 +95,44 @@ class LocalGrounder:
         return METHOD
 
     def ground(self, request: GroundingRequest) -> GroundingResult:
-        """Grounds every entity of one document; never fails because of a picture."""
+        """Grounds every entity of one document; never fails because of a picture.
+
+        In a procedure an entity is looked for in the picture of its own step.
+        """
         document = request.document
-        problems: list[Problem] = []
-        seen = [
-            self.look(document, medium, request.images[medium.id], problems)
+        problems: dict[str, list[Problem]] = {medium.id: [] for medium in document.media}
+        seen = {
+            medium.id: self.look(document, medium, request.images[medium.id], problems[medium.id])
             for medium in document.media
             if medium.id in request.images
-        ]
-        links = link_mentions(
-            mentions_of(document),
-            seen,
-            self.coefficients,
-            min_score=self.min_score,
-            guess=self.guess,
-        )
-        # What was not found may still be in a picture that could not be seen.
-        missing = Grounding("absent" if request.complete and not problems else "unknown")
-        groundings = tuple(
-            Grounding.in_regions(self._region(link)) if link else missing for link in links
-        )
+        }
+        links: list[Link | None] = []
+        found: dict[str, Grounding] = {}
+        for step in split_steps(document):
+            pictures = [medium.id for medium in step.media]
+            own = link_mentions(
+                mentions_of(step),
+                [seen[name] for name in pictures if name in seen],
+                self.coefficients,
+                min_score=self.min_score,
+                guess=self.guess,
+            )
+            looked = GroundingRequest(step, request.images).complete
+            looked = looked and not any(problems[name] for name in pictures)
+            # What was not found may still be in a picture that could not be seen.
+            missing = Grounding("absent" if looked else "unknown")
+            for entity, link in zip(step.entities, own, strict=True):
+                found[entity.id] = Grounding.in_regions(self._region(link)) if link else missing
+            links += own
+        groundings = tuple(found[entity.id] for entity in document.entities)
+        troubles = tuple(problem for each in problems.values() for problem in each)
         if not self.extras:
-            return GroundingResult(groundings=groundings, problems=tuple(problems))
+            return GroundingResult(groundings=groundings, problems=troubles)
         return GroundingResult(
             groundings=groundings,
-            regions=tuple(_unlinked(seen, links, self._provenance)),
-            context=tuple(_texts(seen)),
-            problems=tuple(problems),
+            regions=tuple(_unlinked(list(seen.values()), links, self._provenance)),
+            context=tuple(_texts(list(seen.values()))),
+            problems=troubles,
         )
 
     def look(
