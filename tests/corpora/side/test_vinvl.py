@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magpie.corpora.anomaly import Anomaly
 from magpie.corpora.dataset_card import DataFile
 from magpie.corpora.side import VinvlRegions, read_vinvl, write_vinvl
 from magpie.corpora.side.vinvl import FEATURES, vinvl_places
@@ -69,7 +70,9 @@ def test_regions_are_proposals_in_pixels() -> None:
     ("changes", "code"),
     [
         ({"boxes": np.zeros((3, 4), np.float32)}, "schema-number"),
-        ({"features": np.zeros((2, 10), np.float32)}, "schema-number"),
+        ({"features": np.zeros((3, 10), np.float32)}, "schema-number"),
+        ({"features": np.zeros((2, 10, 1), np.float32)}, "schema-number"),
+        ({"class_scores": np.zeros(2)}, "schema-number"),
         ({"objects": ("one",)}, "schema-number"),
         ({"scores": np.array([0.5, np.nan], np.float32)}, "schema-number"),
         ({"features": np.full((2, FEATURES), np.inf, np.float32)}, "schema-number"),
@@ -188,3 +191,44 @@ def test_the_published_files_survive_a_round_trip(data_dir: Path, tmp_path: Path
         assert back.regions() == value.regions()
         counts.append(len(value))
     assert counts == [10, 36, 35, 36, 36, 31]
+
+
+def test_regions_of_another_detector_have_other_widths(tmp_path: Path) -> None:
+    value = make(
+        2, features=np.full((2, 10), 0.5, np.float32), class_scores=np.zeros((2, 0), np.float64)
+    )
+    write_vinvl(tmp_path / "a.npz", value)
+    found = read_vinvl(tmp_path / "a.npz")
+    assert found.features.shape == (2, 10)
+    assert found.class_scores.shape == (2, 0)
+
+
+def test_boxes_that_leave_the_picture_are_cut_or_left_out(tmp_path: Path) -> None:
+    corners = np.array([[-5, 2, 30, 40], [70, 5, 90, 9], [1, 1, 9, 9], [5, 5, 5, 9]], np.float32)
+    names = {"objects": np.asarray(["a", "b", "c", "d"]), "attr_obj": np.asarray(["x"] * 4)}
+    rows = {
+        "num_boxes": np.asarray(4),
+        "bounding_boxes": corners,
+        "box_features": np.arange(8, dtype=np.float32).reshape(4, 2),
+        "scores": np.array([0.4, 0.3, 0.2, 0.1], np.float32),
+        "attr_scores": np.zeros((4, 1), np.float32),
+        "scores_all": np.zeros((4, 0)),
+    }
+    path = saved(tmp_path, **rows, **names)
+    with pytest.raises(SchemaError, match="outside a picture"):
+        read_vinvl(path)
+    told: list[Anomaly] = []
+    found = read_vinvl(path, on_problem=told.append)
+    assert [a.kind for a in told] == ["box-clipped", "box-skipped", "box-skipped"]
+    assert "box 1 (70.0, 5.0, 90.0, 9.0) shows nothing" in told[1].message
+    assert found.objects == ("a", "c")
+    np.testing.assert_array_equal(found.boxes, [[0, 2, 30, 40], [1, 1, 9, 9]])
+    np.testing.assert_array_equal(found.features, [[0, 1], [4, 5]])
+    np.testing.assert_allclose(found.scores, [0.4, 0.2])
+
+
+def test_a_box_that_is_no_number_is_not_mended(tmp_path: Path) -> None:
+    path = saved(tmp_path, bounding_boxes=np.full((2, 4), np.nan, np.float32))
+    told: list[Anomaly] = []
+    with pytest.raises(SchemaError, match="NaN or infinity"):
+        read_vinvl(path, on_problem=told.append)

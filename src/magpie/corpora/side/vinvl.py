@@ -3,7 +3,8 @@
 The layout is that of GMNER's and TIGER's inputs, for n boxes: ``num_boxes``, ``image_h``,
 ``image_w``; ``bounding_boxes`` (n, 4) as corners in pixels of the picture; ``box_features``
 (n, 2048); ``scores`` (n,) of ``objects`` (n,) class names; ``attr_scores`` (n, 1) of ``attr_obj``
-(n,), an attribute and a class each; ``scores_all`` (n, 1595) of all classes.
+(n,), an attribute and a class each; ``scores_all`` (n, 1595) of all classes. Regions of another
+detector have vectors of another width, and score other classes or none.
 """
 
 from __future__ import annotations
@@ -48,18 +49,17 @@ MAX_VINVL_BYTES = 64 << 20
 #: most boxes of one picture (VinVL gives 10 to 100)
 _MAX_BOXES = 10_000
 
-_CLASSES = 1595
 _ROUNDING = 1e-3
 
-#: array -> its shape behind n, and whether it holds names
-_ARRAYS: Mapping[str, tuple[tuple[int, ...], bool]] = {
+#: array -> its shape behind n (None: any size), and whether it holds names
+_ARRAYS: Mapping[str, tuple[tuple[int | None, ...], bool]] = {
     "bounding_boxes": ((4,), False),
-    "box_features": ((FEATURES,), False),
+    "box_features": ((None,), False),
     "scores": ((), False),
     "objects": ((), True),
     "attr_obj": ((), True),
     "attr_scores": ((1,), False),
-    "scores_all": ((_CLASSES,), False),
+    "scores_all": ((None,), False),
 }
 
 
@@ -68,8 +68,8 @@ class VinvlRegions:
     """The regions of one picture, in detector order.
 
     Shapes: ``boxes`` (n, 4), corners in pixels of a picture of ``width`` x ``height``;
-    ``features`` (n, 2048); ``scores`` (n,); ``attribute_scores`` (n, 1); ``class_scores``
-    (n, 1595). ``objects`` and ``attributes`` are n names.
+    ``features`` (n, F), of VinVL (n, 2048); ``scores`` (n,); ``attribute_scores`` (n, 1);
+    ``class_scores`` (n, C), of VinVL (n, 1595). ``objects`` and ``attributes`` are n names.
 
     Raises:
         SchemaError: a shape, a count, or a number that is not finite; a box without area or
@@ -109,13 +109,8 @@ def _check(value: VinvlRegions) -> None:
         raise SchemaError(f"a picture of {value.width} x {value.height} pixels")
     count = len(value.objects)
     for name, array in _arrays(value).items():
-        shape, names = _ARRAYS[name]
-        if array.shape != (count, *shape):
-            raise SchemaError(
-                f"{name} has the shape {array.shape}, expected {(count, *shape)}",
-                code="schema-number",
-                mend="Every array has one row a box; num_boxes must equal their number.",
-            )
+        _, names = _ARRAYS[name]
+        _check_shape(name, array, count)
         if not names and not np.isfinite(array).all():
             raise SchemaError(f"{name} holds NaN or infinity", code="schema-number")
     for name in ("scores", "attribute_scores", "class_scores"):
@@ -130,6 +125,18 @@ def _check(value: VinvlRegions) -> None:
                 f"{value.width} x {value.height}",
                 code="schema-box",
             )
+
+
+def _check_shape(name: str, array: NDArray[Any], count: int) -> None:
+    wanted = (count, *_ARRAYS[name][0])
+    sizes = zip(array.shape, wanted, strict=False)
+    if array.ndim != len(wanted) or any(want not in (None, size) for size, want in sizes):
+        shown = ", ".join("any" if size is None else str(size) for size in wanted)
+        raise SchemaError(
+            f"{name} has the shape {array.shape}, expected ({shown})",
+            code="schema-number",
+            mend="Every array has one row a box; num_boxes must equal their number.",
+        )
 
 
 def _arrays(value: VinvlRegions) -> dict[str, NDArray[Any]]:
@@ -147,8 +154,13 @@ def _arrays(value: VinvlRegions) -> dict[str, NDArray[Any]]:
     }
 
 
-def read_vinvl(path: str | os.PathLike[str]) -> VinvlRegions:
+def read_vinvl(path: str | os.PathLike[str], *, on_problem: Report | None = None) -> VinvlRegions:
     """Reads one file.
+
+    Args:
+        path: of the file.
+        on_problem: is called for each box that leaves its picture, which is then cut to it
+            (``box-clipped``) or left out (``box-skipped``); without it such a file is refused.
 
     Raises:
         NotFoundError: it is not there.
@@ -162,10 +174,10 @@ def read_vinvl(path: str | os.PathLike[str]) -> VinvlRegions:
             data = stream.read(MAX_VINVL_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFoundError("no such file", where=where) from error
-    return _parse(data, where)
+    return _parse(data, where, on_problem)
 
 
-def _parse(data: bytes, where: str) -> VinvlRegions:
+def _parse(data: bytes, where: str, report: Report | None = None) -> VinvlRegions:
     import numpy as np
 
     if len(data) > MAX_VINVL_BYTES:
@@ -186,7 +198,7 @@ def _parse(data: bytes, where: str) -> VinvlRegions:
             mend="Expected an .npz file as VinVL's feature extraction writes it.",
         ) from error
     try:
-        return _build(found)
+        return _build(found, where, report)
     except MagpieError as error:
         raise error.at(where) from None
 
@@ -202,7 +214,7 @@ def _refuse_bomb(data: bytes, where: str) -> None:
         )
 
 
-def _build(found: Mapping[str, NDArray[Any]]) -> VinvlRegions:
+def _build(found: Mapping[str, NDArray[Any]], where: str, report: Report | None) -> VinvlRegions:
     import numpy as np
 
     missing = [name for name in ("num_boxes", "image_h", "image_w", *_ARRAYS) if name not in found]
@@ -214,17 +226,17 @@ def _build(found: Mapping[str, NDArray[Any]]) -> VinvlRegions:
     if not 0 <= count <= _MAX_BOXES:
         raise FormatError(f"num_boxes is {count}, expected 0 to {_MAX_BOXES}")
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (shape, names) in _ARRAYS.items():
+    for name, (_, names) in _ARRAYS.items():
         array = found[name]
         if array.dtype.kind != ("U" if names else "f"):
             kind = "names" if names else "floating-point numbers"
             raise FormatError(f"{name} holds {array.dtype}, expected {kind}")
-        if array.shape != (count, *shape):
-            raise SchemaError(
-                f"{name} has the shape {array.shape}, expected {(count, *shape)}",
-                code="schema-number",
-            )
+        _check_shape(name, array, count)
         arrays[name] = array
+    if report is not None:
+        kept, boxes = _inside(arrays["bounding_boxes"], width, height, where, report)
+        arrays = {name: array[kept] for name, array in arrays.items()}
+        arrays["bounding_boxes"] = boxes
     return VinvlRegions(
         width=width,
         height=height,
@@ -236,6 +248,32 @@ def _build(found: Mapping[str, NDArray[Any]]) -> VinvlRegions:
         attribute_scores=arrays["attr_scores"].astype(np.float32, copy=False),
         class_scores=arrays["scores_all"].astype(np.float64, copy=False),
     )
+
+
+def _inside(
+    boxes: NDArray[Any], width: int, height: int, where: str, report: Report
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Indices of the boxes that show anything of the picture, and those boxes cut to it."""
+    import numpy as np
+
+    kept, corners = [], boxes.astype(np.float32)
+    for index, box in enumerate(boxes.tolist()):
+        x1, y1, x2, y2 = (
+            min(max(value, 0.0), float(limit))
+            for value, limit in zip(box, (width, height, width, height), strict=True)
+        )
+        beyond = max(abs(a - b) for a, b in zip(box, (x1, y1, x2, y2), strict=True))
+        if not (x1 < x2 and y1 < y2) and np.isfinite(box).all():
+            message = f"box {index} {tuple(box)} shows nothing of a picture of {width} x {height}"
+            report(Anomaly("box-skipped", message, where))
+            continue
+        if beyond > _ROUNDING:
+            message = f"box {index} {tuple(box)} leaves a picture of {width} x {height}"
+            report(Anomaly("box-clipped", message, where))
+            corners[index] = (x1, y1, x2, y2)
+        kept.append(index)
+    rows = np.array(kept, np.int64)
+    return rows, corners[rows]
 
 
 def _integer(array: NDArray[Any], name: str) -> int:
