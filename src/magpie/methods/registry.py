@@ -243,6 +243,17 @@ METHODS: dict[str, Entry] = {
             citation="Yu et al., ACL 2023",
             spec="evg_baselines.md",
         ),
+        Entry(
+            name="tiger",
+            module="magpie.methods.grounded.tiger",
+            cls="Tiger",
+            family="grounded",
+            tasks=("gmner",),
+            needs=("words", "region features"),
+            title="TIGER: sentences about entities, regions where they say in the image",
+            citation="Wang et al., ACM MM 2023",
+            spec="tiger.md",
+        ),
     )
 }
 

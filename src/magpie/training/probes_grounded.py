@@ -90,3 +90,21 @@ GROUNDED["ita-evg"] = Probe(
     },
     loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
+
+# Names are copied letter by letter, so sentences are long; from scratch all the same.
+GROUNDED["tiger"] = Probe(
+    task="gmner",
+    config={
+        "seq2seq": "tiny-t5",
+        "types": "coarse",
+        "source": "blobs",
+        "region_count": 6,
+        "feature_width": 768,
+        "normalise": False,
+        "source_length": 24,
+        "target_length": 48,
+        "dropout": 0.0,
+    },
+    train=800,
+    loop=_LOOP,
+)
