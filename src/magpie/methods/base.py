@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.labels import LabelSpace
 from magpie.schema import Annotations, Document, Entity, Relation
+
+if TYPE_CHECKING:
+    from magpie.features.supply import Supplier
 
 __all__ = [
     "HIDDEN_TYPE",
@@ -199,7 +202,12 @@ class Method(nn.Module, ABC):
         return cls(config, labels, **cast(Any, backbones))
 
     def begin(self, stage: str) -> None:
-        """Told before a stage of training begins; does nothing unless a method has stages."""
+        """Told before a stage of training begins, and with an empty name when the last has ended;
+        does nothing unless a method has stages."""
+
+    def tune(self, documents: Sequence[Document], supplier: Supplier) -> None:
+        """Chooses thresholds on the development split, before each time it is scored there; does
+        nothing unless a method has any."""
 
     @property
     def room(self) -> int | None:

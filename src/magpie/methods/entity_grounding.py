@@ -279,7 +279,9 @@ def best_threshold(
         0.35
     """
     values = sorted({0.0, *best, 1.0})
-    tried = [default, *((a + b) / 2 for a, b in pairwise(values))]
+    # Neighbouring numbers have nothing between them.
+    between = [(a + b) / 2 if (a + b) / 2 < b else a for a, b in pairwise(values)]
+    tried = [default, *between, 1.0]
 
     def score(theta: float) -> tuple[int, float]:
         rows = zip(best, right, absent, strict=True)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from magpie.backbones import Backbone
 from magpie.errors import ConfigError, ModelError
@@ -118,15 +118,7 @@ class Pipeline(Method):
     ) -> None:
         if (grounder is None) != (config.grounding == "none"):
             raise ConfigError(f"grounding={config.grounding!r} does not fit the given grounder")
-        parts: dict[str, Method] = {_TAGGER: tagger}
-        if grounder is not None:
-            parts[_GROUNDER] = grounder
-        owned = {
-            f"{part}-{role}": cast(Backbone, backbone)
-            for part, method in parts.items()
-            for role, backbone in method.backbones.items()
-        }
-        super().__init__(config, labels, owned)
+        super().__init__(config, labels)
         self.tagger = tagger
         self.grounder = grounder
         self.stage = ""
@@ -161,6 +153,26 @@ class Pipeline(Method):
             grounder = part(config.GROUNDER, config.grounder_config(), _GROUNDER)
         return cls(config, labels, tagger, cast(EntityGrounding | None, grounder))
 
+    @property
+    def backbones(self) -> nn.ModuleDict:  # type: ignore[override]
+        """Those of the parts, as ``<part>-<role>``: shown, not held a second time, so that a
+        checkpoint has every weight under one name."""
+        return nn.ModuleDict(
+            {
+                f"{key}-{role}": backbone
+                for key, part in self.parts.items()
+                for role, backbone in part.backbones.items()
+            }
+        )
+
+    @property
+    def parts(self) -> dict[str, Method]:
+        """The tagger, and the grounder where there is one."""
+        parts = {_TAGGER: self.tagger}
+        if self.grounder is not None:
+            parts[_GROUNDER] = self.grounder
+        return parts
+
     def begin(self, stage: str) -> None:
         """``tagger`` or ``grounder``: that part learns and predicts alone; else the whole.
 
@@ -183,8 +195,7 @@ class Pipeline(Method):
         return self.tagger.piece_counts(document)
 
     def needs(self) -> frozenset[Need]:
-        asked = frozenset[Need]() if self.grounder is None else self.grounder.needs()
-        return self.tagger.needs() | asked
+        return frozenset[Need]().union(*(part.needs() for part in self.parts.values()))
 
     # Input: that of both parts, under their names
 
@@ -237,19 +248,16 @@ class Pipeline(Method):
         return Output(scores, losses)
 
     def _learning(self, batch: Batch) -> dict[str, Method]:
-        parts: dict[str, Method] = {_TAGGER: self.tagger}
-        if batch.targets and self.grounder is not None:
-            # Without targets nobody knows yet which entities to ask for.
-            parts[_GROUNDER] = self.grounder
+        # Without targets nobody knows yet which entities to ask for.
+        parts = self.parts if batch.targets else {_TAGGER: self.tagger}
         chosen = {key: part for key, part in parts.items() if self.stage in ("", key)}
         return chosen or parts
 
     def groups(self) -> list[ParameterGroup]:
         """Those of both parts, as ``tagger.<group>`` and ``grounder.<group>``."""
-        parts = {_TAGGER: self.tagger, **({_GROUNDER: self.grounder} if self.grounder else {})}
         return [
             dataclasses.replace(group, name=f"{key}.{group.name}")
-            for key, part in parts.items()
+            for key, part in self.parts.items()
             for group in part.groups()
         ]
 

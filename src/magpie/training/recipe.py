@@ -141,6 +141,8 @@ class Stage:
     name: str = "main"
     #: names of the method's parameter groups that move; empty means all
     train: tuple[str, ...] = ()
+    #: part of the protocol whose score counts here; None takes that of the selection
+    part: str | None = None
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 

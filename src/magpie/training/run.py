@@ -155,7 +155,7 @@ class _Run:
                 self.method.begin(stage.name)
                 with moving(self.method, stage.train):
                     self._stage(stage, examples)
-                self._close_stage()
+                self._close_stage(stage)
         finally:
             self.journal.close()
         return self._finish()
@@ -256,15 +256,8 @@ class _Run:
         progress = self.progress
         scores = None
         if self.processes.main:
-            scores = score_method(
-                self.method,
-                self.data.dev,
-                self.dev_supplier,
-                self.recipe.protocol,
-                options=self.recipe.selection.options,
-                part=self.recipe.selection.part,
-                batch=stage.loop.batch,
-            )
+            self.method.tune(self.data.dev, self.dev_supplier)
+            scores = self._score(stage, stage.part or self.recipe.selection.part)
         value: float = self.processes.tell(None if scores is None else scores.value)
         better = progress.best is None or value > progress.best
         if better:
@@ -277,6 +270,17 @@ class _Run:
             self._save_best(scores, stage, epoch)
         self.journal.evaluation(
             progress.stage, stage.name, epoch, step, scores.report, value, better
+        )
+
+    def _score(self, stage: Stage, part: str | None) -> Scores:
+        return score_method(
+            self.method,
+            self.data.dev,
+            self.dev_supplier,
+            self.recipe.protocol,
+            options=self.recipe.selection.options,
+            part=part,
+            batch=stage.loop.batch,
         )
 
     def _notes(self) -> dict[str, Any]:
@@ -315,12 +319,23 @@ class _Run:
             )
         self.processes.wait()
 
-    def _close_stage(self) -> None:
+    def _close_stage(self, stage: Stage) -> None:
         """The next stage, and the result, begin with the best weights of this one."""
         self.processes.wait()
         load_weights(self.method, self.folder / BEST)
+        last = self.progress.stage + 1 == len(self.recipe.stages)
+        if last and type(self.method).begin is not Method.begin:
+            self._judge_whole(stage)
         self.progress = Progress(stage=self.progress.stage + 1, position=Position())
         self._save_last(None)
+
+    def _judge_whole(self, stage: Stage) -> None:
+        """Scores once more, as a whole, what in its stages was scored part by part."""
+        self.method.begin("")
+        if self.processes.main:
+            scores = self._score(stage, self.recipe.selection.part)
+            self._save_best(scores, stage, self.progress.best_epoch)
+        self.processes.wait()
 
     # the end
 
