@@ -81,6 +81,16 @@ class SentenceGrammar:
         clause = f"{_WHICH} is {_SEEN if item.visible else _UNSEEN}" if self.image else ""
         return f"{item.name}{_IS}{kind}{clause}"
 
+    def holds(self, name: str) -> bool:
+        """Whether a sentence can be about ``name``: it has no separator, not even at its end."""
+        marks = [_IS, *([_AND] if self.coarse else []), _WHICH, _SEPARATOR]
+        return (
+            bool(name)
+            and name == name.strip()
+            and f"{name}{_IS}".index(_IS) == len(name)
+            and not any(mark in f"{name} " for mark in marks[1:])
+        )
+
     def encode(
         self,
         items: Sequence[SentenceItem],
