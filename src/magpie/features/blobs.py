@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from magpie.features.pixels import cut_out
+from magpie.features.cuts import cut_out
 from magpie.schema import Box
 from magpie.vision import LoadedImage, PixelSpec, network_square
 

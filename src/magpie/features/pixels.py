@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from magpie.corpora import side
 from magpie.errors import ConfigError, MagpieError
-from magpie.features.boxes import Boxes, SideBoxes
+from magpie.features.boxes import Boxes
+from magpie.features.cuts import cut_out
 from magpie.features.needs import Asset, Crops, Need, Pixels
+from magpie.features.region_names import RegionNames
 from magpie.features.source import Arrays, Ask, Picture, Pictures, Source
-from magpie.schema import Box, Document
-from magpie.vision import LoadedImage, network_square, normalise
+from magpie.schema import Document
+from magpie.vision import network_square, normalise
 
 __all__ = ["CropSource", "PixelSource"]
 
@@ -53,13 +52,12 @@ class CropSource(Source):
     """Cut-outs of the first picture.
 
     ``source`` of the need is ``"whole"`` (the picture itself, repeated), ``"media"`` (the
-    document's further pictures, where a corpus ships its cut-outs as files), a name in ``boxes``,
-    or a side source of :mod:`magpie.corpora`.
+    document's further pictures, where a corpus ships its cut-outs as files), or a name of
+    :mod:`magpie.features.region_names`.
 
     Args:
         pictures: where pictures are read from.
-        boxes: sources of boxes by name.
-        corpora: the folder of all corpora, for side sources.
+        names: finds boxes by name.
     """
 
     kind: ClassVar[type[Need]] = Crops
@@ -67,12 +65,10 @@ class CropSource(Source):
     def __init__(
         self,
         pictures: Pictures,
-        boxes: Mapping[str, Boxes] | None = None,
-        corpora: str | os.PathLike[str] | None = None,
+        names: RegionNames | None = None,
     ) -> None:
         self.pictures = pictures
-        self.boxes = dict(boxes or {})
-        self.corpora = corpora
+        self.names = names or RegionNames()
 
     def ask(self, document: Document, need: Crops) -> Ask | Asset:
         if need.source == "media":
@@ -94,11 +90,9 @@ class CropSource(Source):
         return Ask({"pictures": [picture.digest for picture in found]}, found)
 
     def _boxes(self, need: Crops) -> Boxes:
-        found = self.boxes.get(need.source)
-        if found is None and need.source in side.SOURCES:
-            found = self.boxes[need.source] = SideBoxes(need.source, self.corpora)
+        found = self.names.boxes(need.source)
         if found is None:
-            known = ", ".join(("whole", "media", *sorted(self.boxes)))
+            known = ", ".join(("whole", "media", *self.names.known))
             raise ConfigError(
                 f"nobody gives boxes called {need.source!r}", mend=f"There are: {known}."
             )
@@ -136,17 +130,3 @@ class CropSource(Source):
         pixels[: len(squares)] = normalise(squares, need.spec)
         there: npt.NDArray[np.bool_] = np.arange(need.count) < len(squares)
         return Asset({"pixels": pixels, "there": there})
-
-
-def cut_out(image: LoadedImage, box: Box) -> LoadedImage | None:
-    """The part of a picture in a box, whole pixels, at least one; None when it lies outside."""
-    inside = box.clipped(image.width, image.height)
-    if inside is None:
-        return None
-    rows, columns = image.pixels.shape[:2]
-    # The pixels may have been shrunk while loading; boxes are in those of the original.
-    across, down = columns / image.width, rows / image.height
-    left, top = math.floor(inside.x1 * across), math.floor(inside.y1 * down)
-    right = max(left + 1, min(columns, math.ceil(inside.x2 * across)))
-    bottom = max(top + 1, min(rows, math.ceil(inside.y2 * down)))
-    return LoadedImage(image.pixels[top:bottom, left:right], right - left, bottom - top)

@@ -13,6 +13,8 @@ from magpie.features.boxes import Boxes
 from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.pixels import CropSource, PixelSource
+from magpie.features.proposals import Proposer
+from magpie.features.region_names import RegionNames
 from magpie.features.regions import RegionSource
 from magpie.features.source import Arrays, Ask, Pictures, Source
 from magpie.schema import Document
@@ -36,8 +38,10 @@ class Supplier:
         root: folder that relative picture paths start from.
         limits: bytes and pixels one picture may cost.
         store: where results are kept; without one they are computed each time.
-        boxes: sources of boxes for :class:`~magpie.features.Crops`, by name.
+        boxes: sources of boxes for :class:`~magpie.features.Crops`, by name, beside those of
+            :mod:`magpie.features.region_names`.
         regions: folders of published region features, by name.
+        proposers: further makers of regions with features, by name.
         corpora: the folder of all corpora, for boxes that were published beside them (default:
             ``MAGPIE_DATA``).
         device: that frozen backbones run on.
@@ -53,16 +57,18 @@ class Supplier:
         store: Store | None = None,
         boxes: Mapping[str, Boxes] | None = None,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
+        proposers: Mapping[str, Proposer] | None = None,
         corpora: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         sources: Sequence[Source] = (),
         suppliers: Mapping[type[Need], Supply] | None = None,
     ) -> None:
         pictures = Pictures(root, limits)
+        names = RegionNames(boxes, proposers, corpora=corpora, device=device)
         own = [
             PixelSource(pictures),
-            CropSource(pictures, boxes, corpora),
-            RegionSource(regions, pictures),
+            CropSource(pictures, names),
+            RegionSource(regions, pictures, names),
         ]
         self.store = store
         self._pictures = pictures
