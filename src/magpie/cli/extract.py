@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["extract"]
 
 _HELP_SOURCE = (
-    "A text, or the path of a .jsonl, .csv, .tsv or .txt file or of a folder; - is standard input."
+    "A text, or the path of a .jsonl, .csv, .tsv, .txt or .md file or of a folder; - is standard "
+    "input."
 )
 
 
@@ -55,7 +56,8 @@ def extract(
         bool, typer.Option("--overwrite", help="Replace an output that exists.")
     ] = False,
     input_format: Annotated[
-        str | None, typer.Option(help="jsonl, csv, tsv, folder, text or lines; else the ending.")
+        str | None,
+        typer.Option(help="jsonl, csv, tsv, folder, text, steps or lines; else the ending."),
     ] = None,
     id_column: Annotated[str, typer.Option(help="Column or key of the id.")] = "id",
     text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",

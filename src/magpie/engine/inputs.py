@@ -1,33 +1,34 @@
-"""What `magpie extract` reads: JSON lines, tables, folders, plain text, standard input."""
+"""What `magpie extract` reads: JSON lines, tables, folders, texts, steps, standard input."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from magpie._io import file_digest, iter_lines, iter_open_lines
-from magpie.engine.readers import (
-    PICTURES,
-    pictures_beside,
-    read_folder,
-    read_json_lines,
-    read_plain_lines,
-    read_table,
-    read_text,
-    texts_in,
-)
+from magpie.engine.procedures import PICTURES
+from magpie.engine.readers import read_json_lines, read_plain_lines, read_table
 from magpie.engine.records import Columns, Record, failed_record, unreadable
+from magpie.engine.texts import (
+    items_in,
+    pictures_beside,
+    pictures_of_steps,
+    read_folder,
+    read_numbered,
+    read_text,
+    shows_steps,
+)
 from magpie.errors import ConfigError, FormatError, NotFoundError, SchemaError
 
 __all__ = ["FORMATS", "InputFile", "InputFormat", "looks_like_path"]
 
-InputFormat = Literal["jsonl", "csv", "tsv", "folder", "text", "lines"]
-FORMATS: tuple[InputFormat, ...] = ("jsonl", "csv", "tsv", "folder", "text", "lines")
+InputFormat = Literal["jsonl", "csv", "tsv", "folder", "text", "steps", "lines"]
+FORMATS: tuple[InputFormat, ...] = ("jsonl", "csv", "tsv", "folder", "text", "steps", "lines")
 
 _BY_SUFFIX: dict[str, InputFormat] = {
     ".jsonl": "jsonl",
@@ -35,6 +36,7 @@ _BY_SUFFIX: dict[str, InputFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".txt": "text",
+    ".md": "steps",
 }
 #: endings that make a single word a file name even where no such file exists
 _FILE_LIKE = {*_BY_SUFFIX, *PICTURES, ".conll", ".gz", ".html", ".json", ".parquet", ".xml", ".zip"}
@@ -83,8 +85,8 @@ class InputFile:
 
     def _recognised(self) -> InputFormat:
         if self.is_stdin:
-            if self.given == "folder":
-                raise ConfigError("standard input is no folder")
+            if self.given in ("folder", "steps"):
+                raise ConfigError(f"standard input is no {self.given.replace('steps', 'file')}")
             return self._named() or "jsonl"
         path = Path(self.place)
         if not path.exists():
@@ -108,6 +110,8 @@ class InputFile:
                 where=self.place,
                 mend=f"{picture}Name the format with --input-format: {', '.join(FORMATS)}.",
             )
+        if found_format == "text" and self.given is None and shows_steps(path):
+            return "steps"
         return found_format
 
     def _named(self) -> InputFormat | None:
@@ -140,8 +144,8 @@ class InputFile:
         if self.is_stdin:
             return None
         if self.format == "folder":
-            return len(texts_in(self.root))
-        if self.format == "text":
+            return len(items_in(self.root))
+        if self.format in ("text", "steps"):
             return 1
         total = 0
         with open(self.place, "rb") as stream:
@@ -152,16 +156,23 @@ class InputFile:
     def digest(self) -> str:
         """Identity of the content, to be compared on resuming; empty for standard input.
 
-        That of a folder covers the names and sizes of its texts and pictures.
+        That of a folder covers the names and sizes of its texts and pictures, that of a text with
+        steps those of its pictures as well.
         """
         if self.is_stdin:
             return ""
+        if self.format == "steps":
+            path = Path(self.place)
+            return self._sized((path, *pictures_of_steps(path).values()), file_digest(path))
         if self.format != "folder":
             return file_digest(self.place)
-        total = hashlib.sha256()
-        for path in texts_in(self.root):
-            for each in (path, *pictures_beside(path)):
-                total.update(f"{each.relative_to(self.root)}\0{each.stat().st_size}\0".encode())
+        files = [each for item in items_in(self.root) for each in (*item.texts, *item.pictures)]
+        return self._sized(files)
+
+    def _sized(self, files: Iterable[Path], begin: str = "") -> str:
+        total = hashlib.sha256(begin.encode())
+        for each in files:
+            total.update(f"{each.relative_to(self.root)}\0{each.stat().st_size}\0".encode())
         return total.hexdigest()
 
     def __iter__(self) -> Iterator[Record]:
@@ -200,6 +211,9 @@ class InputFile:
                 yield from read_table(stream, self.name, self.columns, delimiter=delimiter)
         elif self.format == "text":
             yield self._text()
+        elif self.format == "steps":
+            path = Path(self.place)
+            yield read_numbered(path, path.parent, path.stem)
         else:
             lines = (
                 iter_open_lines(sys.stdin.buffer, name=self.name)

@@ -1,36 +1,24 @@
-"""Readers of the input formats of `magpie extract`; each yields records and streams."""
+"""Readers of JSON lines, tables and plain lines for `magpie extract`; each yields records."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from magpie._io import MAX_LINE_BYTES, Line, parse_json
+from magpie._io import Line, parse_json
 from magpie.engine.records import Columns, Record, failed_record, made_record
-from magpie.errors import AccessError, FormatError, MagpieError
+from magpie.errors import FormatError, MagpieError
 
 if TYPE_CHECKING:
     from _csv import Reader
 
-__all__ = [
-    "PICTURES",
-    "pictures_beside",
-    "read_folder",
-    "read_json_lines",
-    "read_plain_lines",
-    "read_table",
-    "read_text",
-    "texts_in",
-]
-
-#: endings of the pictures that belong to a text of the same name, in the order they are taken
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+__all__ = ["TO_UTF8", "read_json_lines", "read_plain_lines", "read_table"]
 
 #: longest cell of a table; an unclosed quote would otherwise swallow the rest of the file
 _MAX_CELL = 16 * 1024 * 1024
-_TO_UTF8 = "Convert the file to UTF-8."
+#: what to do about bytes that are none
+TO_UTF8 = "Convert the file to UTF-8."
 
 
 def read_json_lines(lines: Iterable[Line], name: str, columns: Columns) -> Iterator[Record]:
@@ -124,7 +112,7 @@ def _rows(rows: Reader, header: list[str], name: str, columns: Columns) -> Itera
             yield failed_record(number, value.get(columns.id), ragged)
         elif not all(_is_utf8(cell) for cell in row):
             wrong = FormatError(
-                "the row is not valid UTF-8", code="format-encoding", where=where, mend=_TO_UTF8
+                "the row is not valid UTF-8", code="format-encoding", where=where, mend=TO_UTF8
             )
             yield failed_record(number, value.get(columns.id), wrong)
         else:
@@ -137,70 +125,3 @@ def _is_utf8(cell: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def read_text(
-    stream: BinaryIO, name: str, identifier: str, images: list[str], number: int = 1
-) -> Record:
-    """The record of one whole text file; only a byte order mark is dropped."""
-    try:
-        data = stream.read(MAX_LINE_BYTES + 1)
-        if len(data) > MAX_LINE_BYTES:
-            raise FormatError(
-                f"text is longer than {MAX_LINE_BYTES} bytes",
-                code="format-too-long",
-                where=name,
-                mend="Split it.",
-            )
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        wrong = FormatError(
-            f"byte {error.start} is not valid UTF-8",
-            code="format-encoding",
-            where=name,
-            mend=_TO_UTF8,
-        )
-        return failed_record(number, identifier, wrong)
-    except FormatError as error:
-        return failed_record(number, identifier, error)
-    value = {"id": identifier, "text": text, "image": images}
-    return made_record(number, value, name)
-
-
-def read_folder(root: Path) -> Iterator[Record]:
-    """A record for each ``.txt`` below ``root``, with the pictures beside it; ids are paths.
-
-    Raises:
-        FormatError: there is none.
-    """
-    paths = texts_in(root)
-    if not paths:
-        raise FormatError(
-            "no text in this folder: it holds no .txt file",
-            where=str(root),
-            mend="Put each text in a .txt file and its picture beside it under the same name.",
-        )
-    for number, path in enumerate(paths, start=1):
-        identifier = path.relative_to(root).with_suffix("").as_posix()
-        if not path.resolve().is_relative_to(root.resolve()):
-            outside = AccessError("the link leads out of the folder", where=str(path))
-            yield failed_record(number, identifier, outside)
-            continue
-        images = [picture.relative_to(root).as_posix() for picture in pictures_beside(path)]
-        try:
-            with open(path, "rb") as stream:
-                yield read_text(stream, str(path), identifier, images, number)
-        except OSError as error:
-            closed = FormatError(f"cannot be read: {error.strerror}", where=str(path))
-            yield failed_record(number, identifier, closed)
-
-
-def texts_in(root: Path) -> list[Path]:
-    """The ``.txt`` files below a folder, in a fixed order."""
-    found = (path for path in root.rglob("*.txt") if path.is_file())
-    return sorted(found, key=lambda path: path.relative_to(root).parts)
-
-
-def pictures_beside(path: Path) -> tuple[Path, ...]:
-    """The pictures beside a text, under the same name."""
-    return tuple(picture for suffix in PICTURES if (picture := path.with_suffix(suffix)).is_file())

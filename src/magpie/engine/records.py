@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from magpie.engine.procedures import procedure, steps_of_record
 from magpie.errors import FormatError, MagpieError, SchemaError
 from magpie.schema import Block, ContextText, Document, Media, Problem
 
@@ -24,6 +25,8 @@ class Columns:
     text: str = "text"
     image: str = "image"
     caption: str = "caption"
+    steps: str = "steps"
+    title: str = "title"
 
 
 class Record(NamedTuple):
@@ -40,8 +43,10 @@ def document_of(
     """The document of one parsed record: a whole Document, or ``id``, ``text``, ``image``.
 
     Args:
-        record: has ``blocks`` where it is a whole document. Else ``image`` is a path or address or
-            a list of them, ``caption`` a text about the picture, and other keys are ignored.
+        record: has ``blocks`` where it is a whole document, and ``steps`` where it is a procedure:
+            a list of texts, or of objects with ``text`` and perhaps ``image`` and ``caption``;
+            ``title`` may stand beside it. Else ``image`` is a path or address or a list of them,
+            ``caption`` a text about the picture, and other keys are ignored.
         where: file and line, for messages.
         columns: other names for the keys.
 
@@ -56,7 +61,11 @@ def document_of(
     identifier = record.get(columns.id)
     if isinstance(identifier, int) and not isinstance(identifier, bool):
         identifier = str(identifier)
-    for name, value in ((columns.id, identifier), (columns.text, record.get(columns.text))):
+    wanted = [(columns.id, identifier)]
+    is_procedure = columns.steps in record and columns.text not in record
+    if not is_procedure:
+        wanted.append((columns.text, record.get(columns.text)))
+    for name, value in wanted:
         if not isinstance(value, str):
             found = "nothing" if value is None else repr(value)[:60]
             raise FormatError(
@@ -64,6 +73,15 @@ def document_of(
                 where=where,
                 mend=f"A record needs {columns.id!r} and {columns.text!r}, or be a Document.",
             )
+    if is_procedure:
+        names = (columns.text, columns.image, columns.caption)
+        title = record.get(columns.title)
+        return procedure(
+            str(identifier),
+            steps_of_record(record[columns.steps], names, where),
+            title=title if isinstance(title, str) else "",
+            where=where,
+        )
     images = record.get(columns.image)
     paths = images if isinstance(images, list | tuple) else [images] if images else []
     if not all(isinstance(path, str) for path in paths):

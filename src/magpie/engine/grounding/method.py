@@ -1,6 +1,6 @@
 """A trained method as a grounder: it says where the entities that somebody else found show.
 
-Importing this module loads nothing; torch comes with the checkpoint.
+Importing this module loads no library; torch comes with the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from magpie.engine.grounding.interface import (
     apply_grounding,
 )
 from magpie.engine.pictures import only_sizes, with_bytes
-from magpie.engine.trained import Trained
 from magpie.errors import ConfigError
 from magpie.schema import Document, Grounding
 
@@ -55,6 +54,8 @@ class MethodGrounder:
         limits: ImageLimits | None = None,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
     ) -> None:
+        from magpie.engine.trained import Trained
+
         self._trained = Trained(folder, root=root, limits=limits, regions=regions)
         name = self._trained.name
         if not self._trained.grounds:
