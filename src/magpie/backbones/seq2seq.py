@@ -146,7 +146,10 @@ class Seq2Seq(Backbone):
         max_length: int,
         choose: Callable[[Tensor, Tensor], Tensor] | None = None,
         feed: Callable[[Tensor], Tensor] | None = None,
+        start: int | None = None,
         end: int | None = None,
+        pad: int | None = None,
+        limits: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Greedy decoding; keys and values of earlier steps are kept.
 
@@ -157,22 +160,28 @@ class Seq2Seq(Backbone):
             choose: (states [B, D] of a step, symbols [B, t] chosen so far) -> symbols [B];
                 in place of the largest score.
             feed: symbols [B] -> piece ids [B] to feed next, where symbols are no pieces.
+            start: the piece fed first; the decoder's own unless given.
             end: the symbol that ends a row; the end piece unless given.
+            pad: the symbol behind the end; the padding piece unless given.
+            limits: [B], symbols of each row at most: the last one that it may have is the end,
+                whatever the scores say.
 
         Returns:
-            symbols [B, L], padded with ``pad_id`` behind the end, and the decoder's states
-            [B, L, D] that chose them.
+            symbols [B, L], padded behind the end, and the decoder's states [B, L, D] that chose
+            them.
         """
         if max_length < 1:
             raise ConfigError(f"max_length must be at least 1, got {max_length}")
         decoder = self.transformer.get_decoder()
         last = self.end_id if end is None else end
-        fed = memory.new_full((len(memory), 1), self.start_id, dtype=torch.long)
+        behind = self.pad_id if pad is None else pad
+        first = self.start_id if start is None else start
+        fed = memory.new_full((len(memory), 1), first, dtype=torch.long)
         symbols = fed[:, :0]
         states: list[Tensor] = []
         done = torch.zeros(len(memory), dtype=torch.bool, device=memory.device)
         past: Any = None
-        for _ in range(max_length):
+        for step in range(max_length):
             found = decoder(
                 input_ids=fed,
                 encoder_hidden_states=memory,
@@ -186,7 +195,9 @@ class Seq2Seq(Backbone):
                 chosen = self.logits(state[:, None])[:, 0].argmax(-1)  # B
             else:
                 chosen = choose(state, symbols)
-            chosen = chosen.masked_fill(done, self.pad_id)
+            if limits is not None:
+                chosen = chosen.masked_fill(limits <= step + 1, last)
+            chosen = chosen.masked_fill(done, behind)
             symbols = torch.cat([symbols, chosen[:, None]], 1)
             done = done | (chosen == last)
             if bool(done.all()):

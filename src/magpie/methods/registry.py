@@ -254,6 +254,17 @@ METHODS: dict[str, Entry] = {
             citation="Wang et al., ACM MM 2023",
             spec="tiger.md",
         ),
+        Entry(
+            name="h-index",
+            module="magpie.methods.grounded.h_index",
+            cls="HIndex",
+            family="grounded",
+            tasks=("gmner",),
+            needs=("words", "region features"),
+            title="H-Index: entities, types and regions as one sequence of indices",
+            citation="Yu et al., ACL 2023",
+            spec="h_index.md",
+        ),
     )
 }
 

@@ -108,3 +108,20 @@ GROUNDED["tiger"] = Probe(
     train=800,
     loop=_LOOP,
 )
+
+# Entities, types and regions as one sequence of indices.
+GROUNDED["h-index"] = Probe(
+    task="gmner",
+    config={
+        "seq2seq": "tiny-bart",
+        "source": "blobs",
+        "region_count": 6,
+        "feature_width": 768,
+        "normalise": False,
+        "dropout": 0.0,
+        "region_dropout": 0.0,
+        "backbone_dropout": 0.0,
+    },
+    train=800,
+    loop=LoopConfig(epochs=10, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
