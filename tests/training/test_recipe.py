@@ -42,6 +42,14 @@ SMALL = {
     name: ["config.vision=tiny-clip", "config.fusion_layers=1"]
     for name in ("mkgformer", "mkgformer-re")
 } | {name: ["config.vision=tiny-resnet"] for name in ("umgf", "hvpnet", "hvpnet-re")}
+_ASKS = "config.grounder.text=tiny-bert"
+_TAGS = "config.tagger.text=tiny-bert"
+SMALL |= {
+    "gvatt-evg": [_ASKS, "config.tagger.text=tiny-words"],
+    "umt-evg": [_ASKS, _TAGS],
+    "umgf-evg": [_ASKS, _TAGS, "config.tagger.vision=tiny-resnet"],
+    "ita-evg": [_ASKS, _TAGS],
+}
 
 
 def test_every_key_reaches_its_place() -> None:
@@ -239,3 +247,33 @@ def test_published_hyper_parameters_of_mkgformer(
     config = recipe.config.to_dict()
     assert (config["max_length"], config["fusion_layers"]) == (length, 4)
     assert config.get("head_rate") == (5e-2 if name.startswith("ner") else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "tagger", "epochs", "batch", "rate", "count"),
+    [
+        ("gvatt-evg", "adamw", 30, 32, 1e-3, 16),
+        ("umt-evg", "bert-adam", 24, 32, 5e-5, 18),
+        ("umgf-evg", "adamw", 30, 16, 1e-4, 18),
+        ("ita-evg", "adamw", 10, 1, 5e-6, 18),
+    ],
+)
+def test_hyper_parameters_of_the_pipelines(
+    name: str, tagger: str, epochs: int, batch: int, rate: float, count: int
+) -> None:
+    recipe = read_recipe(f"grounded/{name}_gmner")
+    first, second = recipe.stages
+    assert (first.name, first.part, second.name, second.part) == (
+        "tagger", "mner", "grounder", None,
+    )  # fmt: skip
+    moves = first.loop.optimiser
+    assert (first.loop.epochs, first.loop.batch, moves.name, moves.rate) == (
+        epochs, batch, tagger, rate,
+    )  # fmt: skip
+    moves = second.loop.optimiser
+    assert (second.loop.epochs, second.loop.batch, moves.rate) == (10, 32, 2e-5)
+    assert (moves.name, moves.warmup, moves.schedule) == ("adamw", 0.1, "linear")
+    grounder = recipe.config.to_dict()["grounder"]
+    assert (grounder["count"], grounder["theta"], grounder["head_rate"]) == (count, 0.5, 1e-4)
+    assert (grounder["max_length"], grounder["normalise"]) == (80, True)
+    assert recipe.protocol == "gmner-iou50@1"
