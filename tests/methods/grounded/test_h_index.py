@@ -452,6 +452,38 @@ def test_generation_in_a_batch_equals_one_by_one_without_a_cache() -> None:
             torch.testing.assert_close(states[row, : len(written)], found[0], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_constrained_outputs_are_well_formed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = built(constrained=True, output_length=9, output_share=0.2)
+    generator = torch.Generator().manual_seed(seed)
+    scored = method.score_states
+
+    def at_random(*given: Any) -> dict[str, Tensor]:
+        found = scored(*given)
+        noise = torch.randn(found["logits"].shape, generator=generator) * 9
+        return {**found, "logits": torch.where(found["logits"] < -1e20, found["logits"], noise)}
+
+    monkeypatch.setattr(method, "score_states", at_random)
+    documents = [tweet(), tweet("the dog and a man Titan", id="b"), tweet("so", id="c")]
+    bare = Document(id="d", blocks=(Block(text=""),))
+    assets = [regions(method), regions(method, 0), regions(method, 3), regions(method, 0)]
+    found = method.predict([*documents, bare], assets)
+    assert not method.diagnostics
+    assert method.outputs_read == 4
+    # Without a region nothing is said to show.
+    assert all(e.grounding.status == "absent" for e in found[1].entities)
+    assert found[3].entities == ()
+
+
+def test_unconstrained_random_outputs_are_not_all_well_formed() -> None:
+    method = built()
+    example = method.prepare(without_gold(tweet()), regions(method))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        method.read_items(torch.randint(1, 14, (9,), generator=generator).tolist(), example)
+    assert method.diagnostics.skipped > 0
+
+
 def test_scores_of_entities_are_mean_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     method = built()
     document = tweet()

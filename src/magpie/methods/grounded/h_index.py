@@ -37,7 +37,16 @@ from magpie.methods._h_index import (
     pointed_span,
     type_order,
 )
-from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Task
+from magpie.methods.base import (
+    Batch,
+    Example,
+    Method,
+    MethodConfig,
+    Output,
+    Task,
+    pad_stack,
+)
+from magpie.methods.generation.constrain import IndexMask, Mask, constrained
 from magpie.methods.generation.index_sequence import IndexGrammar, IndexItem
 from magpie.methods.generation.result import Diagnostics
 from magpie.methods.grounding import (
@@ -278,10 +287,11 @@ class HIndex(Method):
     def generate(self, read: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
         """Greedy sequences without their start [B, L] and the states that wrote them [B, L, D]."""
         limits = self.limits(read) - 1
+        mask = self._mask(batch, limits) if self.config.constrained else None
 
         def choose(state: Tensor, symbols: Tensor) -> Tensor:
             logits = self.score_states(state.unsqueeze(1), read, batch)["logits"][:, 0]
-            return self.choose(logits, symbols, batch, limits)
+            return self.choose(logits, symbols, mask)
 
         return self.seq2seq.generate(
             read["memory"],
@@ -295,9 +305,26 @@ class HIndex(Method):
             limits=limits,
         )
 
-    def choose(self, logits: Tensor, symbols: Tensor, batch: Batch, limits: Tensor) -> Tensor:
-        """The next index of every row, [B]; ``symbols`` [B, t] are those written so far."""
-        return logits.argmax(-1)
+    def choose(self, logits: Tensor, symbols: Tensor, mask: Mask | None = None) -> Tensor:
+        """The next index of every row, [B].
+
+        Args:
+            logits: [B, 4 + K + S].
+            symbols: those written so far, [B, t].
+            mask: what the grammar allows; None means everything.
+        """
+        return (logits if mask is None else constrained(logits, mask, symbols)).argmax(-1)
+
+    def _mask(self, batch: Batch, limits: Tensor) -> Mask:
+        rows = [[p for p in example.notes["first"] if p >= 0] for example in batch.examples]
+        starts = pad_stack([torch.tensor(row, dtype=torch.long) for row in rows], -1)  # B,W
+        return IndexMask(
+            self.grammar,
+            starts.to(limits.device),
+            len(self.special) + batch.inputs["input_ids"].shape[1],
+            limits=limits,
+            groundable=batch.inputs["region_mask"].any(1),
+        )
 
     def decode(self, output: Output, batch: Batch) -> list[Annotations]:
         """What the written sequences say; malformed parts are counted in :attr:`diagnostics`.
