@@ -83,6 +83,8 @@ class TigerConfig(MethodConfig):
     normalise: bool = True
     #: weight of the region loss
     region_weight: float = 1.0
+    #: write only sentences that the grammar has, about names that the text has
+    constrained: bool = False
     #: the public code's loss: query positions slide to the left behind a "the" or "image" that is
     #: in no phrase
     legacy_kl_positions: bool = False
@@ -354,6 +356,7 @@ def _sentences(
         end = begin + len(sentence)
         opening = f"{items[len(found)].name} is a " if len(found) < len(items) else None
         if opening is not None and sentence.strip().startswith(opening):
-            found.append(pieces_of(offsets, (begin, end)))
+            inner = begin + len(sentence) - len(sentence.lstrip())
+            found.append(pieces_of(offsets, (inner, begin + len(sentence.rstrip()))))
         begin = end + len(_SEPARATOR)
     return tuple(found) + ((),) * (len(items) - len(found))

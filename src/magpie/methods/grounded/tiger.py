@@ -38,7 +38,9 @@ from magpie.methods._tiger import (
     sentence_types,
 )
 from magpie.methods.base import Batch, Example, Method, Output, Task
+from magpie.methods.generation.constrain import Mask, PlanMask, constrained
 from magpie.methods.generation.phrases import pieces_of
+from magpie.methods.generation.plans import SentencePlans, Source
 from magpie.methods.generation.sentences import SentenceGrammar, SentenceItem
 from magpie.methods.grounding import Candidates, entity_words, region_candidates
 from magpie.methods.labels import LabelSpace
@@ -78,6 +80,8 @@ class Tiger(Method):
             image=config.image_clause,
             keep_repeats=config.keep_repeats,
         )
+        #: of constrained decoding
+        self.plans = SentencePlans(self.grammar, self._ids) if config.constrained else None
         self.phrase: tuple[int, ...] = tuple(self._ids("in the image"))
         self.negation: int = self._ids("not")[-1]
 
@@ -261,7 +265,7 @@ class Tiger(Method):
         the output: ``ids`` [B, L], ``log_probabilities`` [B, L], and Z of the same steps."""
         memory, mask, v = self.encode(batch)
         if not batch.targets:
-            return Output(self._generate(memory, mask, v))
+            return Output(self._generate(memory, mask, v, self._mask(batch)))
         labels = batch.targets["labels"]
         own = (labels != IGNORED).long()
         states = self.seq2seq.decode(self.seq2seq.shift(labels), memory, mask, own)  # B,L,D
@@ -286,11 +290,27 @@ class Tiger(Method):
             scores[there], wanted[there], None if self.config.legacy_padded_regions else mask
         )
 
-    def _generate(self, memory: Tensor, mask: Tensor, v: Tensor) -> dict[str, Tensor]:
+    def _mask(self, batch: Batch) -> Mask | None:
+        """What the grammar allows at every step; None where anything is."""
+        if self.plans is None:
+            return None
+        plans = []
+        for example in batch.examples:
+            words = [joined_words(example.document, [word])[0] for word in example.notes["words"]]
+            plans.append(self.plans.plan(Source.of(words, self._ids, self._read)))
+        size = int(self.seq2seq.transformer.config.vocab_size)
+        limits = [self.config.target_length] * len(plans)
+        return PlanMask(plans, size, end=self.seq2seq.end_id, limits=limits)
+
+    def _generate(
+        self, memory: Tensor, mask: Tensor, v: Tensor, allowed: Mask | None
+    ) -> dict[str, Tensor]:
         chances: list[Tensor] = []
 
         def choose(state: Tensor, symbols: Tensor) -> Tensor:
             logits = self.seq2seq.logits(state.unsqueeze(1)).squeeze(1).float()  # B,V
+            if allowed is not None:
+                logits = constrained(logits, allowed, symbols)
             best = logits.max(1)
             chances.append(best.values - logits.logsumexp(1))
             return best.indices
