@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magpie.cli import _common
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from magpie.engine.job import Summary
+    from magpie.features.build import Built
 
-__all__ = ["progress_bar"]
+__all__ = ["Bar", "progress_bar"]
 
 #: seconds of silence
 PATIENCE = 2.0
@@ -79,3 +80,36 @@ def _open(total: int | None, done: int) -> tuple[Progress, TaskID]:
     )
     bar.start()
     return bar, bar.add_task("extract", total=total, completed=done, note="")
+
+
+class Bar:
+    """A bar on a terminal's standard error; silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._name = ""
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, split: str, built: Built, total: int) -> None:
+        """How far a build of features is."""
+        self.show(split, built.documents, total)
+
+    def show(self, name: str, done: int, total: int | None) -> None:
+        """How far one part of the work is."""
+        if not _common.stderr().is_terminal:
+            return
+        if self._bar is None:
+            from rich.progress import Progress
+
+            self._bar = Progress(console=_common.stderr(), transient=True)
+            self._bar.start()
+        if name != self._name:
+            self._task, self._name = self._bar.add_task(name, total=total), name
+        self._bar.update(self._task, completed=done)

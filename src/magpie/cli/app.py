@@ -47,6 +47,7 @@ from magpie.cli import methods as _methods  # noqa: E402, F401
 from magpie.cli import predict as _predict  # noqa: E402, F401
 from magpie.cli import probe as _probe  # noqa: E402, F401
 from magpie.cli import recipes as _recipes  # noqa: E402, F401
+from magpie.cli import regions as _regions  # noqa: E402, F401
 from magpie.cli import score as _score  # noqa: E402, F401
 from magpie.cli import train as _train  # noqa: E402, F401
 

@@ -17,6 +17,7 @@ from magpie.cli._common import (
     stderr,
     stdout,
 )
+from magpie.cli._progress import Bar
 from magpie.cli.app import app
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def build_(
 
     overrides = [*(set_ or ()), *region_settings(regions)]
     recipe = read_recipe(what, overrides) if method is None else recipe_of(method, what, overrides)
-    with _Bar() as bar:
+    with Bar() as bar:
         found = build_features(
             recipe, place, splits=split or SPLITS, device=device, on_progress=bar
         )
@@ -141,7 +142,7 @@ def verify(store: Folder = None, json: JsonFlag = False) -> None:
 
     total = sum(group.entries for group in place.groups())
     done = 0
-    with _Bar() as bar:
+    with Bar() as bar:
 
         def tell(_: Any) -> None:
             nonlocal done
@@ -206,35 +207,3 @@ def _table(*headings: str) -> Any:
         words = index == 0 or heading in ("need", "settings")
         made.add_column(heading, overflow="fold", justify="left" if words else "right")
     return made
-
-
-class _Bar:
-    """A bar on a terminal's standard error; silent elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._name = ""
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, split: str, built: Built, total: int) -> None:
-        self.show(split, built.documents, total)
-
-    def show(self, name: str, done: int, total: int) -> None:
-        """How far one part of the work is."""
-        if not stderr().is_terminal:
-            return
-        if self._bar is None:
-            from rich.progress import Progress
-
-            self._bar = Progress(console=stderr(), transient=True)
-            self._bar.start()
-        if name != self._name:
-            self._task, self._name = self._bar.add_task(name, total=total), name
-        self._bar.update(self._task, completed=done)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from magpie.backbones.detector import PHRASES, Detector, load_detector
-from magpie.features.proposals import Proposals, Seen, tidied
+from magpie.features.proposals import Proposals, Seen
 from magpie.schema import Document
 
 __all__ = ["DetectorProposer"]
@@ -69,15 +69,13 @@ class DetectorProposer:
         detector, _ = self._detector()
         found = detector.detect([one.image for one in seen], **self._rules)
         return [
-            tidied(
-                Proposals(
-                    width=one.image.width,
-                    height=one.image.height,
-                    boxes=part.boxes,
-                    features=part.features,
-                    scores=np.clip(part.scores, 0, 1),
-                    labels=part.labels,
-                )
+            Proposals(
+                width=one.image.width,
+                height=one.image.height,
+                boxes=part.boxes,
+                features=part.features,
+                scores=np.clip(part.scores, 0, 1),
+                labels=part.labels,
             )
             for one, part in zip(seen, found, strict=True)
         ]

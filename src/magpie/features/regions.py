@@ -18,7 +18,7 @@ from magpie._io import file_digest
 from magpie.corpora.anomaly import Anomaly
 from magpie.corpora.pictures import picture_name
 from magpie.corpora.side import read_vinvl
-from magpie.errors import ConfigError, MagpieError
+from magpie.errors import ConfigError, FormatError, MagpieError, MediaError
 from magpie.features.needs import Asset, Need, RegionFeatures
 from magpie.features.proposals import Proposals, Seen, tidied
 from magpie.features.region_names import RegionNames
@@ -123,7 +123,12 @@ def _propose(propose: Any, asks: Sequence[Ask]) -> list[Proposals | Asset]:
             made.append(None)
         except MagpieError as error:
             made.append(Asset.absent(str(error)))
-    found = iter(propose(seen) if seen else ())
+    try:
+        found = iter(propose(seen) if seen else ())
+    except (FormatError, MediaError) as error:
+        # Of one picture: whoever takes several at once finds no fault with any.
+        why = Asset.absent(str(error))
+        return [why if part is None else part for part in made]
     return [_checked(next(found)) if part is None else part for part in made]
 
 

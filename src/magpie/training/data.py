@@ -14,6 +14,7 @@ from typing import Any
 from magpie._io import text_digest
 from magpie.corpora import load
 from magpie.corpora.controlled import TASKS, ControlledConfig, controlled
+from magpie.engine.grounding.proposals import local_boxes
 from magpie.errors import ConfigError, MediaError
 from magpie.features.build import default_store
 from magpie.features.supply import Supplier
@@ -233,9 +234,14 @@ def supplier_for(data: DataConfig, ref: str, device: str = "cpu") -> Supplier:
     root = None
     if _carries_pictures(ref.partition(":")[0]) and (place := data.images or data.root):
         root = place if os.path.isdir(place) else os.path.dirname(place) or "."
-    store = default_store()
-    regions = dict(data.regions)
-    return Supplier(root=root, store=store, regions=regions, corpora=data.root, device=device)
+    return Supplier(
+        root=root,
+        store=default_store(),
+        boxes=local_boxes(),
+        regions=dict(data.regions),
+        corpora=data.root,
+        device=device,
+    )
 
 
 def fits_memory(method: Method, documents: Sequence[Document], supplier: Supplier) -> bool:
