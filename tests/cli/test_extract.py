@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
 
 from magpie.cli.app import app
+from magpie.schema import Document
 
 TEXT = "Marie Curie moved from Warsaw to Paris."
 MODEL = os.environ.get("MAGPIE_MODEL", "embedded")
@@ -166,3 +167,103 @@ def test_a_bad_picture_is_said_and_shows_in_the_exit_code(tmp_path: Path) -> Non
 
 def test_nothing_to_read_is_no_success() -> None:
     assert _run("-", "--flat", stdin="").exit_code == 1
+
+
+# procedures and grounders
+
+
+def _kitchen(folder: Path) -> Path:
+    """Two steps with a picture each, each with its place in large letters, and one without."""
+    tea = folder / "trip"
+    tea.mkdir(parents=True)
+    for number, place in enumerate(("LISBON", "PARIS"), 1):
+        image = Image.new("RGB", (480, 240), "white")
+        font = ImageFont.load_default(size=60)
+        ImageDraw.Draw(image).text((40 * number, 80), place, font=font, fill="black")
+        image.save(tea / f"step-{number}.png")
+    steps = ["# Two towns", "1. Marie Curie moved to Lisbon.", "2. Bob Dylan moved to Paris.",
+             "3. Marie Curie moved back to Lisbon."]  # fmt: skip
+    (tea / "trip.md").write_text("\n\n".join(steps), "utf-8")
+    return tea
+
+
+def test_a_procedure_from_folder_to_lines_page_and_pictures(tmp_path: Path) -> None:
+    folder = _kitchen(tmp_path / "kitchen")
+    runner = CliRunner()
+    model = ["--model", MODEL, "--threads", "1"]
+    out = tmp_path / "out.jsonl"
+    result = runner.invoke(app, ["extract", str(folder), "-o", str(out), *model])
+    assert result.exit_code == 0, result.output
+    (line,) = out.read_text("utf-8").splitlines()
+    document = Document.from_json(line)
+    assert document.id == "trip"
+    assert [block.id for block in document.blocks] == ["title", "step-1", "step-2", "step-3"]
+    found = {
+        (entity.span.block, document.text_of(entity)): entity.grounding
+        for entity in document.entities
+    }
+    places = [("step-1", "Lisbon"), ("step-2", "Paris"), ("step-3", "Lisbon")]
+    assert [found[place].status for place in places] == ["regions", "regions", "unknown"]
+    assert [found[place].regions[0].media for place in places[:2]] == ["step-1", "step-2"]
+    assert found["step-2", "Bob Dylan"].status == "absent"
+
+    # The page and the pictures are made of the lines that were written.
+    page = tmp_path / "out.html"
+    result = runner.invoke(app, ["extract", str(folder / "trip.md"), "-o", str(page), *model])
+    assert result.exit_code == 0, result.output
+    html = page.read_text("utf-8")
+    first, second, third = html.split('<section class="step">')[2:]
+    assert "step 1" in first
+    assert "step 2" in second
+    assert [part.count("<img ") for part in (first, second, third)] == [1, 1, 0]
+    assert [part.count('class="place"') for part in (first, second)] == [1, 1]
+    pictures = tmp_path / "p.png"
+    result = runner.invoke(
+        app, ["extract", str(folder), "-o", str(pictures), *model, "--grounder", "local"]
+    )
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "p-trip-step-1.png", "p-trip-step-2.png",
+    ]  # fmt: skip
+    before = Image.open(folder / "step-1.png").convert("RGB")
+    after = Image.open(tmp_path / "p-trip-step-1.png")
+    assert after.size == before.size
+    assert after.tobytes() != before.tobytes()
+    result = runner.invoke(
+        app, ["extract", str(folder), "--format", "table", *model, "--grounder", "none"]
+    )
+    assert result.exit_code == 0
+    assert "step 2, picture step-2.png" in result.stdout
+    assert result.stdout.index("step 1") < result.stdout.index("Bob Dylan")
+    assert "not looked for" in result.stdout
+
+
+def test_grounders_and_regions_that_cannot_be(tmp_path: Path) -> None:
+    def error(*arguments: str) -> dict[str, Any]:
+        options = ["--model", MODEL, "--json"]
+        result = CliRunner().invoke(app, ["extract", TEXT, *arguments, *options])
+        assert result.exit_code == 2
+        value: dict[str, Any] = json.loads(result.stdout)["error"]
+        return value
+
+    found = error("--grounder", "lokal")
+    assert (found["code"], found["where"]) == ("not-found", "lokal")
+    assert "Did you mean local?" in found["mend"]
+    assert error("--grounder", "local", "--no-ground")["code"] == "config-value"
+    assert "NAME=FOLDER" in error("--regions", "vinvl")["message"]
+    assert error("--regions", f"vinvl={tmp_path / 'none'}")["code"] == "not-found"
+    assert "twice" in error("--regions", f"v={tmp_path}", "--regions", f"v={tmp_path}")["message"]
+    assert "nobody here reads" in error("--regions", f"vinvl={tmp_path}")["message"]
+
+
+def test_going_on_with_another_grounder_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    source = str(_posts(tmp_path, GOOD))
+    runner = CliRunner()
+    model = ["--model", MODEL, "--threads", "1"]
+    assert runner.invoke(app, ["extract", source, "-o", str(out), *model]).exit_code == 0
+    result = runner.invoke(
+        app, ["extract", source, "-o", str(out), *model, "--resume", "--grounder", "none"]
+    )
+    assert result.exit_code == 2
+    assert "config_digest" in result.output

@@ -103,6 +103,28 @@ def test_terminal_shows_text_table_and_problems() -> None:
     assert "partial: no such file [x] [media-absent]" in output
 
 
+def test_steps_stand_under_headings() -> None:
+    blocks = (
+        Block(id="title", text="Tea"),
+        Block(id="s1", text="Boil", step=1, media="m1"),
+        Block(id="s2", text="Pour", step=2, media="m2"),
+        Block(id="s3", text="Wait", step=3),
+    )
+    media = (Media(id="m1", uri="pics/[1].jpg"), Media(id="m2", data=b"x"))
+    shown = Document(id="d", blocks=blocks, media=media)
+    assert rendered(shown).split("\n")[:-1] == [
+        "Tea",
+        "step 1, picture pics/[1].jpg",
+        "Boil",
+        "step 2, picture m2",
+        "Pour",
+        "step 3",
+        "Wait",
+    ]
+    html = shown._repr_html_()
+    assert html.index("<b>step 1, picture pics/[1].jpg</b>") < html.index("Boil")
+
+
 def test_terminal_colours_the_mention() -> None:
     console = Console(file=io.StringIO(), width=80, color_system="truecolor", force_terminal=True)
     console.print(document("Ada swam", entity(0, 3)))

@@ -201,7 +201,7 @@ def test_every_block_sets_its_own_direction() -> None:
     blocks = (Block(id="b0", text="محمد"), Block(id="b1", text="second", step=2))
     page = parse(report([Document(id="d", blocks=blocks)]))
     assert [p.attributes["dir"] for p in page.all("p", class_="block")] == ["auto", "auto"]
-    assert [h.text for h in page.all("h3")] == ["b0", "b1, step 2"]
+    assert [h.text for h in page.all("h3")] == ["b0", "step 2"]
 
 
 def test_entities_stay_in_their_block() -> None:
@@ -580,3 +580,84 @@ def test_failing_source_leaves_the_old_file(tmp_path: Path) -> None:
         write_report(path, broken())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# procedures
+
+
+def recipe(*pictures: str | None) -> Document:
+    """A step for each picture; every step names Apple, shown where there is a picture."""
+    blocks = tuple(
+        Block(id=f"step-{number}", text=f"cut Apple {number}", step=number, media=picture)
+        for number, picture in enumerate(pictures, 1)
+    )
+    shown = dict.fromkeys(picture for picture in pictures if picture)
+    media = tuple(Media(id=picture, data=png(40 + n, 20)) for n, picture in enumerate(shown))
+    document = Document(id="pie", blocks=blocks, media=media)
+    entities = []
+    for number, block in enumerate(blocks):
+        entity = mention(document, "Apple", id=f"e{number}", block=block.id)
+        grounding = Grounding()
+        if block.media is not None:
+            grounding = Grounding.in_regions(box(number, 2, 20 + number, 12, block.media))
+        entities.append(
+            Entity(id=entity.id, span=entity.span, type=entity.type, grounding=grounding)
+        )
+    return document.with_annotations(Annotations(entities=tuple(entities)))
+
+
+def test_steps_stand_in_order_each_beside_its_picture() -> None:
+    page = parse(report([recipe("step-1", None, "m7")]))
+    steps = page.all("section", class_="step")
+    headings = [step.all("h3")[0].text for step in steps]
+    assert headings == ["step 1", "step 2", "step 3, picture m7"]
+    assert [step.all("p", class_="block")[0].prose() for step in steps] == [
+        "cut Apple 1", "cut Apple 2", "cut Apple 3",
+    ]  # fmt: skip
+    assert [[i.attributes["width"] for i in step.all("img")] for step in steps] == [
+        ["40"], [], ["41"],
+    ]  # fmt: skip
+    places = [step.all("g", class_="place") for step in steps]
+    assert [[place.attributes["data-e"] for place in each] for each in places] == [["0"], [], ["2"]]
+    outline = places[2][0].all("rect", class_="line")[0].attributes
+    assert (outline["x"], outline["y"], outline["width"]) == ("2", "2", "20")
+    # One table for all steps, which says where each mention stands.
+    (table,) = page.all("table")
+    assert [row.all("td")[3].text for row in table.all("tr")[1:]] == [
+        "step-1 4–9", "step-2 4–9", "step-3 4–9",
+    ]  # fmt: skip
+    assert len(page.all("figure")) == 2
+
+
+def test_a_picture_of_no_step_comes_first_and_a_shared_one_once() -> None:
+    document = recipe("a", "a")
+    cover = Media(id="cover", data=png(60, 20))
+    document = Document(
+        id="pie",
+        blocks=document.blocks,
+        media=(*document.media, cover),
+        annotations=document.annotations,
+    )
+    page = parse(report([document]))
+    (article,) = page.all("article")
+    assert [image.attributes["width"] for image in article.all("img")] == ["60", "40"]
+    first, second = page.all("section", class_="step")
+    assert len(first.all("img")) == 1
+    assert second.all("img") == []
+    assert [h.text for h in second.all("h3")] == ["step 2, picture a"]
+
+
+def test_a_form_keeps_its_page_beside_all_of_its_blocks() -> None:
+    blocks = tuple(Block(id=f"b{n}", text="Name", media="page") for n in range(3))
+    form = Document(id="form", blocks=blocks, media=(Media(id="page", data=png()),))
+    page = parse(report([form]))
+    assert page.all("section", class_="step") == []
+    assert len(page.all("img")) == 1
+
+
+def test_steps_without_their_pictures_say_so() -> None:
+    limits = ReportLimits(max_bytes=0)
+    page = parse(report([recipe("a", "b")], limits=limits))
+    notes = [note.text for note in page.all("p", class_="nopicture")]
+    assert notes == ["left out: this page is large enough"] * 2
+    assert page.all("img") == []

@@ -108,7 +108,12 @@ def region_folders(given: list[str] | None) -> dict[str, str]:
 def region_settings(given: list[str] | None) -> list[str]:
     """The same as settings of a recipe (``--set``)."""
     from magpie._io import dump_json
+    from magpie.errors import ConfigError
 
+    if dotted := [name for name in region_folders(given) if "." in name]:
+        raise ConfigError(
+            f"a recipe cannot name {dotted[0]!r}: a dot leads to a key inside", where="--regions"
+        )
     return [
         f"data.regions.{name}={dump_json(folder)}" for name, folder in region_folders(given).items()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from magpie.errors import CODES, MagpieError
 from magpie.schema import Document, Media, Problem
@@ -13,9 +13,9 @@ from magpie.vision import ImageLimits, read_picture
 from magpie.vision.header import picture_size
 
 if TYPE_CHECKING:
-    from magpie.features import Assets
+    from magpie.features import Asset, Assets
 
-__all__ = ["problems_of", "with_sizes"]
+__all__ = ["Sight", "sight_of", "with_sizes"]
 
 #: the code at the end of the reason for an absent asset, where it comes from an error
 _CODE = re.compile(r" \[([a-z-]+)\]$")
@@ -24,10 +24,23 @@ _NO_REGIONS = (
 )
 
 
-def problems_of(
-    document: Document, assets: Assets, *, regions_wanted: bool = True
-) -> tuple[tuple[Problem, ...], bool]:
-    """Why pictures of a document were not seen, and whether candidate regions lacked altogether.
+class Sight(NamedTuple):
+    """What of a document's pictures was not seen.
+
+    ``problems`` say why. ``blind`` holds the ids of the pictures for which a method that picks
+    among candidate regions had none; None among them stands for whatever names no picture.
+    """
+
+    problems: tuple[Problem, ...]
+    blind: frozenset[str | None]
+
+    def sees(self, media: str | None) -> bool:
+        """Whether somebody could look for an entity whose block names this picture."""
+        return media not in self.blind and not (media is None and self.blind)
+
+
+def sight_of(document: Document, assets: Assets, *, regions_wanted: bool = True) -> Sight:
+    """What was seen with these assets.
 
     A document without pictures, or whose reader said that they are missing, has no problem.
 
@@ -37,29 +50,37 @@ def problems_of(
         regions_wanted: whether it is a problem that candidate regions lack.
     """
     from magpie.features import Grid, Pixels, RegionFeatures
+    from magpie.features.each import PerPicture, inner
 
-    regions = [asset for need, asset in assets.items() if isinstance(need, RegionFeatures)]
-    blind = bool(regions) and not any(asset.present for asset in regions)
-    picture = next((m for m in document.media if m.kind == "image" and m.missing is None), None)
-    if picture is None:
-        return (), blind
-    found: dict[str, Problem] = {}
+    kinds = (Pixels, Grid, RegionFeatures) if regions_wanted else (Pixels, Grid)
+    images = [medium for medium in document.media if medium.kind == "image"]
+    named = {medium.id: medium for medium in images}
+    first = images[0] if images else None
+    problems: dict[tuple[str, str], Problem] = {}
+    blind: set[str | None] = set()
     for need, asset in assets.items():
-        kinds = (Pixels, Grid, RegionFeatures) if regions_wanted else (Pixels, Grid)
-        if asset.present or not isinstance(need, kinds):
-            continue
-        known = _CODE.search(asset.reason)
-        told = known is not None and known[1] in CODES
-        found.setdefault(
-            asset.reason,
-            Problem(
-                code=known[1] if known is not None and told else "features-absent",
-                message=_CODE.sub("", asset.reason) if told else asset.reason,
-                where=f"medium {picture.id!r}",
-                mend="" if told else _NO_REGIONS,
-            ),
-        )
-    return tuple(found[reason] for reason in sorted(found)), blind
+        parts: list[tuple[Media | None, Asset]] = [(first, asset)]
+        if isinstance(need, PerPicture):
+            parts = [(named.get(name), part) for name, part in asset.parts.items()]
+        for medium, part in parts:
+            if part.present:
+                continue
+            if isinstance(inner(need), RegionFeatures):
+                blind |= {None if medium is None else medium.id}
+            if isinstance(inner(need), kinds) and medium is not None and medium.missing is None:
+                problem = _problem(part.reason, medium)
+                problems.setdefault((problem.where, problem.message), problem)
+        if isinstance(inner(need), RegionFeatures) and not asset.present:
+            blind |= {None, *named}
+    return Sight(tuple(problems[key] for key in sorted(problems)), frozenset(blind))
+
+
+def _problem(reason: str, medium: Media) -> Problem:
+    known = _CODE.search(reason)
+    where = f"medium {medium.id!r}"
+    if known is not None and known[1] in CODES:
+        return Problem(code=known[1], message=_CODE.sub("", reason), where=where)
+    return Problem(code="features-absent", message=reason, where=where, mend=_NO_REGIONS)
 
 
 def with_sizes(

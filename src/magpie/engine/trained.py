@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import magpie
 from magpie._optional import require
 from magpie.engine.pieces import cut_document, join_annotations
-from magpie.engine.sight import problems_of, with_sizes
+from magpie.engine.sight import sight_of, with_sizes
 from magpie.engine.steps import join_steps, split_steps
 from magpie.errors import ConfigError, MagpieError
 from magpie.schema import Annotations, Document, Grounding, Media, Problem, Provenance
@@ -107,15 +107,16 @@ class Trained:
     def _unsupplied(self, folder: str) -> dict[Need, ConfigError]:
         """The needs that nobody supplies; they are asked for once, before the first document."""
         from magpie.features import RegionFeatures
+        from magpie.features.each import inner
 
         refused: dict[Need, ConfigError] = {}
         bare = Document(id="d", blocks=(), media=(Media(missing="asked ahead"),))
         for need in self._method.needs():
             source = self._supplier.source(need)
-            if source is None or not isinstance(need, RegionFeatures):
+            if source is None or not isinstance(inner(need), RegionFeatures):
                 continue
             try:
-                source.ask(bare, need)
+                source.ask(bare, inner(need))
             except ConfigError as error:
                 if not self._hides:
                     raise error.at(folder) from None
@@ -211,12 +212,18 @@ class Trained:
         return [{**assets, **absent} for assets in supplied]
 
     def _answer(self, document: Document, assets: Assets, found: Annotations) -> _Answer:
-        problems, blind = problems_of(document, assets, regions_wanted=not self._hides)
-        if self._hides or (self.grounds and blind):
-            # Nobody looked, whatever a method makes of no regions.
-            entities = tuple(dataclasses.replace(e, grounding=Grounding()) for e in found.entities)
-            found = dataclasses.replace(found, entities=entities)
-        return _Answer(found, problems)
+        sight = sight_of(document, assets, regions_wanted=not self._hides)
+        if not (self.grounds or self._hides):
+            return _Answer(found, sight.problems)
+        pictures = {block.id: block.media for block in document.blocks}
+        # Where nobody looked nothing is known, whatever a method makes of no regions.
+        entities = tuple(
+            entity
+            if self.grounds and sight.sees(pictures[entity.span.block])
+            else dataclasses.replace(entity, grounding=Grounding())
+            for entity in found.entities
+        )
+        return _Answer(dataclasses.replace(found, entities=entities), sight.problems)
 
     def _signed(self, annotations: Annotations) -> Annotations:
         changes: dict[str, Any] = {

@@ -96,12 +96,14 @@ def describe_others(annotations: Annotations) -> list[str]:
 
 
 def document_panel(document: Document) -> Group:
-    """Highlighted text, the table, then the problems."""
+    """Highlighted text, each step under a heading, the table, then the problems."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for block in document.blocks:
+        if heading := _heading(document, block):
+            parts.append(Text(heading, style="bold"))
         text = Text(block.text)
         for entity in document.entities:
             if entity.span.block == block.id:
@@ -115,6 +117,16 @@ def document_panel(document: Document) -> Group:
         for problem in document.problems
     )
     return Group(*parts)
+
+
+def _heading(document: Document, block: Block) -> str:
+    """What a step is called, and where its picture lies; nothing for other blocks."""
+    if block.step is None:
+        return ""
+    medium = next((each for each in document.media if each.id == block.media), None)
+    if medium is None:
+        return f"step {block.step}"
+    return f"step {block.step}, picture {medium.uri or medium.id}"
 
 
 def annotations_html(annotations: Annotations, document: Document | None) -> str:
@@ -152,7 +164,8 @@ def _marked(block: Block, entities: list[Entity]) -> str:
 def document_html(document: Document) -> str:
     """The highlighted text above the table of entities."""
     texts = "".join(
-        '<p dir="auto" style="white-space:pre-wrap">'
+        (f"<p><b>{escape(heading)}</b></p>" if (heading := _heading(document, block)) else "")
+        + '<p dir="auto" style="white-space:pre-wrap">'
         + _marked(block, [e for e in document.entities if e.span.block == block.id])
         + "</p>"
         for block in document.blocks

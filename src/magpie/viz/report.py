@@ -14,12 +14,12 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 
 from magpie._io import atomic_stream
-from magpie.schema import Block, Document, Entity, Problem
+from magpie.schema import Block, Document, Entity, Media, Problem
 from magpie.schema._check import check_text
 from magpie.schema._show import describe_grounding, describe_others, type_colour
 from magpie.viz._html import Html, element, join, void
@@ -158,18 +158,48 @@ def _article(
         element("span", document.status, class_=f"status {document.status}"),
         element("span", ", ".join(counts), class_="counts"),
     )
+
+    def shown(media: Iterable[Media]) -> list[Html]:
+        if not with_pictures:
+            words = "left out: this page is large enough"
+            return [element("p", words, class_="nopicture") for _ in media][:1]
+        return [figure(document, medium, images, limits.max_picture_side) for medium in media]
+
+    notes = [*_problems(document.problems), *_details(document)]
+    if _stepwise(document):
+        parts = [*_steps(document, shown), element("div", *notes, class_="left")]
+        return element("article", header, *parts, class_="document")
     texts = element("div", *(_block(document, block) for block in document.blocks), class_="text")
-    pictures: list[Html] = []
-    if with_pictures:
-        pictures = [
-            figure(document, medium, images, limits.max_picture_side) for medium in document.media
-        ]
-    elif document.media:
-        pictures = [element("p", "left out: this page is large enough", class_="nopicture")]
-    left = element("div", texts, *_problems(document.problems), *_details(document), class_="left")
+    left = element("div", texts, *notes, class_="left")
+    return element("article", header, _columns(left, shown(document.media)), class_="document")
+
+
+def _columns(left: Html, pictures: list[Html]) -> Html:
     right = [element("div", *pictures, class_="pictures")] if pictures else []
-    columns = element("div", left, *right, class_="columns" if pictures else "columns one")
-    return element("article", header, columns, class_="document")
+    return element("div", left, *right, class_="columns" if pictures else "columns one")
+
+
+def _stepwise(document: Document) -> bool:
+    """Whether the blocks show different pictures, or are steps of which some show one."""
+    named = {block.media for block in document.blocks if block.media is not None}
+    return len(named) > 1 or (bool(named) and any(b.step is not None for b in document.blocks))
+
+
+def _steps(document: Document, shown: Callable[[Iterable[Media]], list[Html]]) -> list[Html]:
+    """A section a block, in order, each beside its picture; pictures of no block come first.
+
+    A picture that several steps share stands beside the first of them.
+    """
+    left_over = {medium.id: medium for medium in document.media}
+    own = [left_over.pop(block.media or "", None) for block in document.blocks]
+    parts = shown(left_over.values())
+    front = [element("div", *parts, class_="pictures")] if parts else []
+    sections = []
+    for block, medium in zip(document.blocks, own, strict=True):
+        text = element("div", _block(document, block), class_="text")
+        pictures = shown([] if medium is None else [medium])
+        sections.append(element("section", _columns(text, pictures), class_="step"))
+    return [*front, *sections]
 
 
 def _block(document: Document, block: Block) -> Html:
@@ -181,9 +211,9 @@ def _block(document: Document, block: Block) -> Html:
     text = element("p", *highlight(document, block, entities), dir="auto", class_="block")
     if len(document.blocks) == 1:
         return text
-    place = "" if block.media is None else f", picture {block.media}"
-    step = "" if block.step is None else f", step {block.step}"
-    return join(element("h3", element("bdi", block.id), f"{step}{place}"), text)
+    name = f"step {block.step}" if block.step is not None else block.id
+    place = "" if block.media in (None, block.id) else f", picture {block.media}"
+    return join(element("h3", element("bdi", name), place), text)
 
 
 def _problems(problems: tuple[Problem, ...]) -> list[Html]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -262,6 +263,43 @@ def test_readers_are_shared_and_quiet(capfd: pytest.CaptureFixture[str]) -> None
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err == ""
+
+
+def test_a_step_is_looked_for_in_its_own_picture(grounder: LocalGrounder) -> None:
+    words = {"NASA": (40, 60)}
+    other = {"LISBON": (300, 200)}
+    texts = {"s1": "call NASA", "s2": "leave Lisbon", "s3": "greet NASA", "s4": "fly to Lisbon"}
+    pictures = {"s1": "a", "s2": "b", "s3": "b", "s4": None}
+    blocks = tuple(
+        Block(id=name, text=text, step=int(name[1]), media=pictures[name])
+        for name, text in texts.items()
+    )
+    entities = tuple(
+        Entity(id=f"e{block.step}", span=block.span(block.text.rindex(" ") + 1, len(block.text)),
+               type="ORG" if "NASA" in block.text else "LOC")
+        for block in reversed(blocks)
+    )  # fmt: skip
+    media = (Media(id="a", data=png(drawn(words))), Media(id="b", data=png(drawn(other))))
+    document = Document(
+        id="d", blocks=blocks, media=media, annotations=Annotations(entities=entities)
+    )
+    found = ground_document(grounder, document)
+    status = {entity.id: entity.grounding.status for entity in found.entities}
+    # NASA's name stands in the first picture only: the third step shows the other one.
+    assert list(status.items()) == [
+        ("e4", "unknown"), ("e3", "absent"), ("e2", "regions"), ("e1", "regions"),
+    ]  # fmt: skip
+    boxes = {entity.id: entity.boxes for entity in found.entities}
+    assert boxes["e1"][0].iou(Box(*inked("NASA", (40, 60)), media="a")) > 0.5
+    assert boxes["e2"][0].iou(Box(*inked("LISBON", (300, 200)), media="b")) > 0.5
+    assert [(note.kind, note.media) for note in found.context] == [("ocr", "a"), ("ocr", "b")]
+    # A picture that cannot be read leaves its own steps unknown, and those alone.
+    broken = (media[0], Media(id="b", data=b"<html>"))
+    again = ground_document(grounder, dataclasses.replace(document, media=broken))
+    assert again.status == "partial"
+    assert [entity.grounding.status for entity in again.entities] == [
+        "unknown", "unknown", "unknown", "regions",
+    ]  # fmt: skip
 
 
 def test_importing_loads_no_library() -> None:
