@@ -258,6 +258,30 @@ def test_prediction_keeps_the_given_entities_and_not_their_boxes() -> None:
     assert [e.grounding for e in found.entities] == [Grounding("absent")] * 2
 
 
+def test_regions_that_cannot_be_answers() -> None:
+    outside, empty = (120.0, 0.0, 140.0, 40.0), (10.0, 10.0, 10.0, 30.0)
+    asset = regions_of(6, (outside, BOXES[0], empty, BOXES[1], BOXES[2], BOXES[2]))
+    asset.arrays["features"][3, 2] = float("nan")
+    method = evg(theta=0.0, multi=True)
+    batch = batch_of(method, POST, asset=asset)
+    output = method(batch)
+    # Of four that are kept one is outside, one has no area, one is described by no number.
+    assert batch.inputs["regions"].tolist() == [[False, True, False, False]]
+    assert bool(output.scores["probabilities"].isfinite().all())
+    assert bool(output.loss.isfinite())
+    (found,) = method.decode(output, batch)
+    assert [[box.xyxy for box in e.boxes] for e in found.entities] == [[BOXES[0]], [BOXES[0]]]
+
+
+def test_a_name_that_stands_twice_has_one_answer() -> None:
+    post = picture_post("rocky and rocky", ("PER", 0, 1, [BOXES[0]]), ("PER", 2, 3, [BOXES[0]]))
+    method = evg()
+    batch = batch_of(method, post)
+    first, second = method(batch).scores["probabilities"]
+    torch.testing.assert_close(first, second)
+    assert batch.targets["wanted"].tolist() == [[1, 0, 0, 0]] * 2
+
+
 def test_groups_and_impossible_settings() -> None:
     rates = {group.name: group.rate for group in evg(head_rate=1e-4).groups()}
     assert rates == {"text": None, "head": 1e-4}
