@@ -49,6 +49,7 @@ SMALL |= {
     "umt-evg": [_ASKS, _TAGS],
     "umgf-evg": [_ASKS, _TAGS, "config.tagger.vision=tiny-resnet"],
     "ita-evg": [_ASKS, _TAGS],
+    "tiger": ["config.seq2seq=tiny-t5"],
 }
 
 
@@ -205,6 +206,8 @@ def test_every_recipes_method_is_built_with_tiny_backbones(method: str) -> None:
         recipe = read_recipe(each.name, tiny + SMALL.get(method, []))
         labels = LabelSpace(
             entity_types=("LOC", "ORG", "OTHER", "PER"),
+            fine_types=("athlete", "city"),
+            parents={"athlete": "PER", "city": "LOC"},
             relation_types=("/per/org/member_of", "None"),
             null_relation="None",
         )
@@ -277,3 +280,20 @@ def test_hyper_parameters_of_the_pipelines(
     assert (grounder["count"], grounder["theta"], grounder["head_rate"]) == (count, 0.5, 1e-4)
     assert (grounder["max_length"], grounder["normalise"]) == (80, True)
     assert recipe.protocol == "gmner-iou50@1"
+
+
+@pytest.mark.parametrize(("corpus", "types"), [("fmnerg", "coarse_fine"), ("gmner", "coarse")])
+def test_published_hyper_parameters_of_tiger(corpus: str, types: str) -> None:
+    recipe = read_recipe(f"grounded/tiger_{corpus}")
+    loop = recipe.stages[0].loop
+    optimiser = loop.optimiser
+    assert (loop.epochs, loop.batch, loop.bucket) == (10, 16, False)
+    assert recipe.seeds == (42, 56, 47, 2020, 2021, 2022, 2023, 26, 15, 25)
+    assert (optimiser.name, optimiser.rate, optimiser.schedule) == ("adamw", 2e-4, "linear")
+    assert (optimiser.decay, optimiser.warmup, optimiser.eps) == (0.0, 0.0, 1e-8)
+    config = recipe.config.to_dict()
+    assert (config["seq2seq"], config["types"]) == ("t5-base", types)
+    assert (config["source_length"], config["target_length"]) == (200, 200)
+    assert (config["region_count"], config["feature_width"]) == (32, 2048)
+    assert config["normalise"]
+    assert not any(value for name, value in config.items() if name.startswith("legacy"))
