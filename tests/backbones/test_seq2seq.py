@@ -269,3 +269,30 @@ def test_tiny_twins_are_the_same_every_time() -> None:
     assert load_seq2seq("tiny-bart").max_positions == 512
     with pytest.raises(NotFoundError, match="tiny-t5 and tiny-bart"):
         load_seq2seq("tiny-gpt")
+
+
+def test_rows_end_at_their_own_limits(backbone: Seq2Seq) -> None:
+    ids, mask = batch(backbone)
+    fed: list[list[int]] = []
+
+    def feed(symbols: Tensor) -> Tensor:
+        fed.append(symbols.tolist())
+        return symbols + 30
+
+    with torch.no_grad():
+        memory = backbone.encode(backbone.embed(ids), mask)
+        found, states = backbone.generate(
+            memory,
+            mask,
+            max_length=9,
+            choose=lambda state, symbols: torch.full((len(state),), 7),
+            feed=feed,
+            start=33,
+            end=5,
+            pad=6,
+            limits=torch.tensor([4, 2]),
+        )
+        first = backbone.decode(torch.full((2, 1), 33), memory, mask)
+    assert found.tolist() == [[7, 7, 7, 5], [7, 5, 6, 6]]
+    assert fed == [[7, 7], [7, 5], [7, 6]]
+    torch.testing.assert_close(states[:, 0], first[:, 0])

@@ -30,7 +30,7 @@ class HIndexConfig(MethodConfig):
     seq2seq: str = "facebook/bart-base"
     #: longest source in pieces, with the two special ones
     max_length: int = 512
-    #: where regions come from: a folder's name, or a proposer such as blobs
+    #: where regions come from: a folder's name, or a proposer such as blobs; none: text alone
     source: str = "vinvl"
     #: candidates a picture (R)
     region_count: int = 18

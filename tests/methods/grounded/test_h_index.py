@@ -27,6 +27,7 @@ from magpie.methods._h_index import (  # noqa: E402
 from magpie.methods.base import Batch, without_gold  # noqa: E402
 from magpie.methods.grounded.h_index import HIndex  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
+from magpie.metrics.malformed import malformed_of  # noqa: E402
 from magpie.schema import (  # noqa: E402
     Annotations,
     Block,
@@ -108,7 +109,7 @@ def test_the_sequence_of_the_worked_example() -> None:
     assert found["target"].tolist() == [0, 9, 10, 2, 5, 12, 3, 7, 1]
     assert found["target_length"].item() == 9
     example = method.prepare(without_gold(document), regions(method))
-    items = method.read_items(found["target"].tolist()[1:], example)
+    items = method.parse(found["target"].tolist()[1:], example)
     told = [(item.positions, item.grounded, item.type) for item in items]
     assert told == [((1, 2), True, "PER"), ((4,), False, "ORG")]
     wanted = torch.zeros(9, 12)
@@ -119,11 +120,13 @@ def test_the_sequence_of_the_worked_example() -> None:
 def test_malformed_sequences_are_counted() -> None:
     method = built()
     example = method.prepare(without_gold(tweet()), regions(method))
-    assert method.read_items([10, 9, 2, 5, 1], example) == ()
-    (item,) = method.read_items([9, 10, 2, 5, 9, 10, 3, 7, 1], example)
+    backwards = method.parse([10, 9, 2, 5, 1], example)
+    assert backwards.items == ()
+    assert backwards.diagnostics == Counter(not_ascending=1)
+    again = method.parse([9, 10, 2, 5, 9, 10, 3, 7, 1], example)
+    (item,) = again.items
     assert (item.positions, item.grounded, item.type) == ((1, 2), False, "ORG")
-    assert method.diagnostics == Counter(not_ascending=1, duplicate=1)
-    assert method.outputs_read == 2
+    assert again.diagnostics == Counter(duplicate=1)
 
 
 def test_soft_targets_stand_at_the_flags_of_covered_entities() -> None:
@@ -406,7 +409,10 @@ def test_words_that_are_not_adjacent_and_pointers_into_words(
     document = tweet("the dog saw Rocky")
     (found,) = method.predict([document], [regions(method)])
     assert [document.text_of(entity) for entity in found.entities] == ["the dog saw", "Rocky"]
-    assert method.diagnostics == Counter(not_contiguous=1, not_a_word_start=1)
+    counts = malformed_of(document.with_annotations(found))
+    assert counts is not None
+    assert counts.codes == {"not_contiguous": 1, "not_a_word_start": 1}
+    assert (counts.outputs, counts.items, counts.skipped) == (1, 2, 0)
 
 
 def test_the_limit_of_every_row_and_its_forced_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -468,8 +474,11 @@ def test_constrained_outputs_are_well_formed(seed: int, monkeypatch: pytest.Monk
     bare = Document(id="d", blocks=(Block(text=""),))
     assets = [regions(method), regions(method, 0), regions(method, 3), regions(method, 0)]
     found = method.predict([*documents, bare], assets)
-    assert not method.diagnostics
-    assert method.outputs_read == 4
+    for document, read in zip([*documents, bare], found, strict=True):
+        counts = malformed_of(document.with_annotations(read))
+        assert counts is not None
+        assert counts.outputs == 1
+        assert not counts.codes
     # Without a region nothing is said to show.
     assert all(e.grounding.status == "absent" for e in found[1].entities)
     assert found[3].entities == ()
@@ -479,9 +488,19 @@ def test_unconstrained_random_outputs_are_not_all_well_formed() -> None:
     method = built()
     example = method.prepare(without_gold(tweet()), regions(method))
     generator = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        method.read_items(torch.randint(1, 14, (9,), generator=generator).tolist(), example)
-    assert method.diagnostics.skipped > 0
+    rows = torch.randint(1, 14, (20, 9), generator=generator).tolist()
+    assert any(method.parse(row, example).diagnostics.skipped for row in rows)
+
+
+def test_text_alone() -> None:
+    method = built(source="none")
+    assert method.needs() == frozenset()
+    document = tweet("the dog", (1, 2, "PER", BOXES[0]))
+    batch = batch_of(method, (document, {}))
+    assert batch.targets["target"].tolist() == [[0, 10, 3, 5, 1]]
+    assert not batch.inputs["region_mask"].any()
+    (found,) = method.predict([document], [{}])
+    assert all(entity.grounding.status == "unknown" for entity in found.entities)
 
 
 def test_scores_of_entities_are_mean_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -366,7 +367,7 @@ def test_triples_and_scores(stored: Stored, early: bool) -> None:
     fixed = not kept.legacy_encoder_mask
     parses = manifest["greedy_parse_fixed" if fixed else "greedy_parse"]
     name = "emitting_step (released metric)" if early else "consuming_step (project default)"
-    method.diagnostics.clear()
+    odd = Counter[str]()
     try:
         assets = [stored.assets(document) for document in stored.documents]
         found = method.predict(stored.documents, assets)
@@ -378,7 +379,9 @@ def test_triples_and_scores(stored: Stored, early: bool) -> None:
         triples = []
         for row, example in enumerate(batch.examples):
             items = {}
-            for item in method.read_items(indices[row].tolist(), example):
+            parsed = method.parse(indices[row].tolist(), example)
+            odd += parsed.diagnostics
+            for item in parsed:
                 step = method.region_step(item)
                 region = count if step is None else int(regions[row, step])
                 key = " ".join(
@@ -393,7 +396,7 @@ def test_triples_and_scores(stored: Stored, early: bool) -> None:
     report = score(
         map(items_of, stored.documents), map(items_of, predicted), "gmner-iou50@1", mode="gmner"
     )
-    if method.diagnostics:  # the release counts what points at no words in its own way
+    if odd:  # the release counts what points at no words in its own way
         return
     expected, main = parses[name]["scores"], report.main.micro
     mner = report.parts["mner"].micro

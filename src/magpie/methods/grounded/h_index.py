@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from magpie.backbones import Seq2Seq, load_seq2seq
 from magpie.backbones.beside import check_bart, encode_beside
-from magpie.features import Assets, Need, RegionFeatures
+from magpie.features import Asset, Assets, Need, RegionFeatures
 from magpie.methods._h_index import (
     HIndexConfig,
     add_markers,
@@ -48,7 +48,7 @@ from magpie.methods.base import (
 )
 from magpie.methods.generation.constrain import IndexMask, Mask, constrained
 from magpie.methods.generation.index_sequence import IndexGrammar, IndexItem
-from magpie.methods.generation.result import Diagnostics
+from magpie.methods.generation.result import ParseResult
 from magpie.methods.grounding import (
     Candidates,
     entity_words,
@@ -60,7 +60,7 @@ from magpie.methods.labels import LabelSpace
 from magpie.methods.tagging import document_words
 from magpie.nn.pointer import PointerLayer
 from magpie.nn.region_losses import mask_regions, region_bce, region_kl
-from magpie.schema import Annotations, Document, Entity, Provenance
+from magpie.schema import Annotations, Document, Entity
 
 __all__ = ["HIndex", "HIndexConfig"]
 
@@ -105,8 +105,6 @@ class HIndex(Method):
             seq2seq.end_id,
             *(places[marker] for marker in markers),
         ]
-        #: what was wrong with outputs read so far, and how many were read
-        self.diagnostics, self.outputs_read = Diagnostics(), 0
 
     @property
     def seq2seq(self) -> Seq2Seq:
@@ -130,7 +128,7 @@ class HIndex(Method):
         ]
 
     def needs(self) -> frozenset[Need]:
-        return frozenset({self.need})
+        return frozenset() if self.config.source == "none" else frozenset({self.need})
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         """``input_ids``, ``attention_mask`` [S]; ``regions`` [R, F], ``region_mask`` [R]."""
@@ -142,9 +140,8 @@ class HIndex(Method):
             first.append(len(body) + 1 if len(body) < limit else -1)
             body.extend(ids)
         source = [self.special[0], *body[:limit], self.special[1]]
-        candidates = region_candidates(
-            document, assets[self.need], self.need, normalise=self.config.normalise
-        )
+        asset = assets.get(self.need, Asset.absent("read without regions"))
+        candidates = region_candidates(document, asset, self.need, normalise=self.config.normalise)
         return Example(
             document,
             {
@@ -327,7 +324,7 @@ class HIndex(Method):
         )
 
     def decode(self, output: Output, batch: Batch) -> list[Annotations]:
-        """What the written sequences say; malformed parts are counted in :attr:`diagnostics`.
+        """What the written sequences say; what is malformed is counted in the provenance.
 
         An entity's score is the mean probability of its indices, a region's its share among the
         candidates.
@@ -348,13 +345,10 @@ class HIndex(Method):
             )
         ]
 
-    def read_items(self, indices: Sequence[int], example: Example) -> tuple[IndexItem, ...]:
-        """The items of a sequence without its start; counts what is malformed."""
+    def parse(self, indices: Sequence[int], example: Example) -> ParseResult[IndexItem]:
+        """The items of a sequence without its start, and what is malformed."""
         first = [place for place in example.notes["first"] if place >= 0]
-        parsed = self.grammar.parse([0, *indices], starts=first)
-        self.diagnostics.update(parsed.diagnostics)
-        self.outputs_read += 1
-        return parsed.items
+        return self.grammar.parse([0, *indices], starts=first)
 
     def region_step(self, item: IndexItem) -> int | None:
         """The step whose region scores belong to an item; None where no region shows it.
@@ -375,7 +369,8 @@ class HIndex(Method):
     ) -> Annotations:
         candidates: Candidates = example.notes["candidates"]
         entities: list[Entity] = []
-        for item in sorted(self.read_items(indices, example), key=lambda item: item.positions):
+        parsed = self.parse(indices, example)
+        for item in sorted(parsed, key=lambda item: item.positions):
             span = pointed_span(item.positions, example)
             if span is None or item.step is None:
                 continue
@@ -395,4 +390,4 @@ class HIndex(Method):
                     score=min(1.0, max(0.0, sum(written) / len(written))),
                 )
             )
-        return Annotations(entities=tuple(entities), provenance=Provenance(method=self.name))
+        return Annotations(entities=tuple(entities), provenance=parsed.provenance(self.name))
