@@ -71,6 +71,7 @@ SKIPS = frozenset(
         "unknown_role",
         "unknown_type",
         "unparsable",
+        "wrong_names",
     }
 )
 
