@@ -24,7 +24,9 @@ _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 @_common.command
 def doctor(
     *,
-    model: Annotated[str, typer.Option(help="Folder of a tagger, or embedded.")] = "embedded",
+    model: Annotated[
+        str, typer.Option(help="A checkpoint or run of magpie train, a tagger, or embedded.")
+    ] = "embedded",
     json: JsonFlag = False,
 ) -> None:
     """Show what is installed, found and missing; exit code 1 where extracting cannot work."""

@@ -346,6 +346,11 @@ class Extractor:
         return f"{grounder.name}@{digest[:16]}" if self._looking.kind == "method" else grounder.name
 
     @property
+    def ships(self) -> bool:
+        """Whether the model is a tagger of the shipped kind, not a trained checkpoint."""
+        return self._trained is None
+
+    @property
     def grounder(self) -> str:
         """Who looks beside the model, "" for nobody; a checkpoint with its digest."""
         return self._ground_name()
