@@ -39,10 +39,14 @@ _GVATT: dict[str, Any] = {
 }
 _LOOP = LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05))
 GROUNDED["gvatt"] = Probe(config=_GVATT, loop=_LOOP)
-GROUNDED["evg"] = Probe(task="gmner", config=_EVG, loop=_LOOP)
-GROUNDED["gvatt-evg"] = Probe(task="gmner", config={"tagger": _GVATT, "grounder": _EVG}, loop=_LOOP)
+GROUNDED["evg"] = Probe(task="gmner", config=_EVG, train=800, test=200, loop=_LOOP)
+# Both parts learn in one loop: they share no weight, so it is as if each had its own.
+GROUNDED["gvatt-evg"] = Probe(
+    task="gmner", config={"tagger": _GVATT, "grounder": _EVG}, train=800, test=200, loop=_LOOP
+)
 GROUNDED["umt-evg"] = Probe(
     task="gmner",
+    test=200,
     config={
         "tagger": {
             "text": "tiny-bert",
@@ -59,6 +63,8 @@ GROUNDED["umt-evg"] = Probe(
 )
 GROUNDED["umgf-evg"] = Probe(
     task="gmner",
+    train=800,
+    test=200,
     config={
         "tagger": {
             "text": "tiny-bert",
@@ -79,6 +85,8 @@ GROUNDED["umgf-evg"] = Probe(
 )
 GROUNDED["ita-evg"] = Probe(
     task="gmner",
+    train=800,
+    test=200,
     config={
         "tagger": {
             "text": "tiny-bert",
