@@ -60,7 +60,7 @@ LOST_CLOSER = {"repair_auto_closed": 1, "repair_lifted": 1}
         ("0 0 PERSON 5 Kyrie 1 1", [KYRIE], {}),
         ("0 0 person 5 Kyrie 1 person 5 Ann 1", [KYRIE], {"ill_formed": 1, "stray_text": 1}),
     ],
-)  # fmt: skip
+)
 def test_mentions(output, items, codes):
     check(MENTIONS, output, items, codes)
 
