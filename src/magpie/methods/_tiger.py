@@ -27,6 +27,7 @@ from magpie.schema import Document, Entity, Grounding, Span
 from magpie.text.align import words_of
 
 __all__ = [
+    "SEPARATOR",
     "Phrase",
     "TigerConfig",
     "TypeLevel",
@@ -49,14 +50,15 @@ Word = tuple[str, int, int]
 Range = tuple[int, int]
 #: how sentences call the types of GMNER; types of other corpora are called by their label
 _WORDS = {"PER": "person", "LOC": "location", "ORG": "organization", "OTHER": "other"}
-_SEPARATOR = "[SSEP]"
+#: between two sentences; plain text
+SEPARATOR = "[SSEP]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TigerConfig(MethodConfig):
     """Settings of TIGER; the defaults are the published ones."""
 
-    #: encoder-decoder: hub name, folder, or tiny-t5
+    #: encoder-decoder, a T5 or a BART: hub name, folder, or tiny-t5
     seq2seq: str = "t5-base"
     #: longest text in pieces, the end piece included; every text is padded to it (T)
     source_length: int = 200
@@ -352,11 +354,11 @@ def _sentences(
     """The pieces of each item's sentence."""
     found: list[tuple[int, ...]] = []
     begin = 0
-    for sentence in text.split(_SEPARATOR):
+    for sentence in text.split(SEPARATOR):
         end = begin + len(sentence)
         opening = f"{items[len(found)].name} is a " if len(found) < len(items) else None
         if opening is not None and sentence.strip().startswith(opening):
             inner = begin + len(sentence) - len(sentence.lstrip())
             found.append(pieces_of(offsets, (inner, begin + len(sentence.rstrip()))))
-        begin = end + len(_SEPARATOR)
+        begin = end + len(SEPARATOR)
     return tuple(found) + ((),) * (len(items) - len(found))

@@ -10,15 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
+from tokenizers import decoders  # noqa: E402
 from torch import Tensor  # noqa: E402
 from transformers import T5Config, T5ForConditionalGeneration  # noqa: E402
 
-from magpie.backbones import Seq2Seq, load_seq2seq  # noqa: E402
+from magpie.backbones import Seq2Seq, load_seq2seq, load_text  # noqa: E402
 from magpie.backbones.tiny_seq2seq import tiny_byte_tokenizer  # noqa: E402
+from magpie.backbones.warm_start import bart_from_bert  # noqa: E402
 from magpie.corpora import load  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.features import Asset  # noqa: E402
-from magpie.methods.base import Batch  # noqa: E402
+from magpie.methods.base import Batch, Output  # noqa: E402
 from magpie.methods.grounded.tiger import IGNORED, Tiger, TigerConfig  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.metrics import items_of, score  # noqa: E402
@@ -117,8 +119,8 @@ def test_settings_that_do_not_fit() -> None:
         tiger(LabelSpace(entity_types=("PER",)))
     with pytest.raises(ConfigError, match="entity types"):
         tiger(LabelSpace(), types="coarse")
-    with pytest.raises(ConfigError, match="expected a T5, got 'tiny-bart'"):
-        Tiger(TigerConfig(), FINE, load_seq2seq("tiny-bart"))
+    with pytest.raises(ConfigError, match="'tiny-bart' has 512 positions"):
+        Tiger(TigerConfig(source_length=500), FINE, load_seq2seq("tiny-bart"))
     for wrong in (
         {"source_length": 1}, {"target_length": 0}, {"dropout": 1.0}, {"region_weight": -1.0},
         {"region_count": 0}, {"feature_width": 0},
@@ -135,7 +137,7 @@ def test_the_queries_are_the_pieces_of_the_clause() -> None:
         )
     )  # fmt: skip
     method = tiger()
-    assert method.phrase == tuple(method._ids("in the image"))
+    assert method.phrase == tuple(method.spelling.ids("in the image"))
     pieces = [method.seq2seq.tokenizer.decode([piece]).strip() for piece in method.phrase]
     assert "".join(pieces) == "intheimage"
     # Names that say it themselves do no harm: each entity has one clause.
@@ -182,7 +184,7 @@ def test_an_empty_post() -> None:
 def test_a_target_that_is_too_long_loses_whole_sentences() -> None:
     one = "Kevin Love is a person and a athlete, which is in the image"
     method = tiger()
-    length = len(method._ids(one)) + 1
+    length = len(method.spelling.ids(one)) + 1
     assert target_text(tiger(target_length=length), LOVE) == one
     assert target_text(tiger(target_length=length - 1), LOVE) == ""
 
@@ -195,7 +197,7 @@ def test_words_that_do_not_fit_and_their_entities_are_left_out() -> None:
     assert batch.examples[0].notes["kept"] == 6
     ids = batch.inputs["input_ids"][0]
     assert ids.shape == (10,)
-    assert method._read(ids.tolist()).strip() == "we saw the city today with"
+    assert method.spelling.read(ids.tolist()).strip() == "we saw the city today with"
     assert target_text(method, post) == "city is a city"
     counts = method.piece_counts(post)
     assert [count for *_, count in counts] == [1, 1, 1, 1, 1, 1, 6]
@@ -206,7 +208,45 @@ def test_special_pieces_in_a_post_are_text() -> None:
     post = picture_post("a </s> and <pad> here")
     ids = batch_of(method, [post]).inputs["input_ids"][0].tolist()
     assert ids.count(method.seq2seq.end_id) == 1
-    assert method._read(ids).strip() == "a </s> and <pad> here"
+    assert method.spelling.read(ids).strip() == "a </s> and <pad> here"
+
+
+def test_a_tokenizer_that_changes_case_and_blanks() -> None:
+    """A BART with BERT's word pieces: sentences come back otherwise, entities do not."""
+    generator = bart_from_bert(load_text("tiny-bert"), decoder_layers=1)
+    # As published BERTs join their pieces.
+    generator.tokenizer.backend_tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    method = tiger(seq2seq=generator)
+    post = fined(
+        picture_post(
+            "U.S. met Kevin O'Love in the image", ("sports_team", 0, 1, [SECOND]),
+            ("athlete", 2, 4, [FIRST]),
+        )
+    )  # fmt: skip
+    batch = batch_of(method, [post])
+    ids = batch.targets["labels"][0].tolist()
+    plain = method.seq2seq.tokenizer.decode(ids, skip_special_tokens=True)
+    assert "[SSEP]" not in plain
+    assert "sports_team" not in plain
+    text = method.spelling.read(ids)
+    assert "is a organization and a sports_team, which is in the image [SSEP] kevin" in text
+    read = method.seq2seq.tokenizer.decode
+    asked = [row.nonzero()[:, 0].tolist() for row in batch.targets["queries"][0]]
+    assert [read([ids[at] for at in places]) for places in asked] == ["in the image"] * 2
+    scores = {
+        "ids": torch.tensor([ids]),
+        "log_probabilities": torch.zeros(1, len(ids)),
+        "regions": torch.zeros(1, len(ids), 5),
+    }
+    (found,) = method.decode(Output(scores), batch)
+    gold = post.annotations
+    assert gold is not None
+    assert [(e.span, e.fine_type) for e in found.entities] == [
+        (e.span, e.fine_type) for e in gold.entities
+    ]
+    assert {e.grounding.status for e in found.entities} == {"regions"}
+    method(batch).loss.backward()
+    (found,) = method.decode(method(method.collate(batch.examples)), batch)
 
 
 # the network
@@ -339,7 +379,7 @@ def test_every_gold_entity_of_the_corpus_can_be_said(data_dir: Path) -> None:
             document.with_annotations(None), dict.fromkeys(method.needs(), Asset.absent("none"))
         )
         assert example.notes["kept"] == len(example.notes["words"])
-        text = method._read(method.targets(document, example)["labels"].tolist())
+        text = method.spelling.read(method.targets(document, example)["labels"].tolist())
         parsed = method.grammar.parse(text)
         assert not parsed.diagnostics, parsed.diagnostics
         said.update(item.type for item in parsed)

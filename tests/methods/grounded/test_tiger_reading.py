@@ -60,9 +60,9 @@ def test_a_score_is_that_of_the_entitys_own_sentence() -> None:
     texts = ["Rocky is a athlete", "who knows", "Jordan is a athlete"]
     text = " [SSEP] ".join(texts)
     post = picture_post("Rocky and Jordan")
-    ids = [*method._ids(text), method.seq2seq.end_id]
+    ids = [*method.spelling.ids(text), method.seq2seq.end_id]
     chances = torch.zeros(1, len(ids))
-    chances[0, : len(method._ids(texts[0]))] = -2.0
+    chances[0, : len(method.spelling.ids(texts[0]))] = -2.0
     batch = batch_of(method, [post], gold=False)
     output = Output(
         {
@@ -187,7 +187,7 @@ def test_without_a_picture_it_trains_and_says_unknown() -> None:
     assert method.project.weight.grad is not None
     assert not method.project.weight.grad.any()
     method.eval()
-    rows = [[*method._ids(EXAMPLE), method.seq2seq.end_id]]
+    rows = [[*method.spelling.ids(EXAMPLE), method.seq2seq.end_id]]
     scores = {
         "ids": torch.tensor(rows),
         "log_probabilities": torch.zeros(1, len(rows[0])),
@@ -202,7 +202,7 @@ def test_a_picture_without_regions() -> None:
     nothing = regions_of(WIDTH, ())
     assert target_text(method, LOVE, nothing).count("not in the image") == 2
     batch = batch_of(method, [LOVE], nothing, gold=False)
-    ids = [*method._ids(EXAMPLE), method.seq2seq.end_id]
+    ids = [*method.spelling.ids(EXAMPLE), method.seq2seq.end_id]
     scores = {
         "ids": torch.tensor([ids]),
         "log_probabilities": torch.zeros(1, len(ids)),
@@ -280,7 +280,7 @@ def test_constrained_decoding_writes_what_the_grammar_has() -> None:
         if method is masked:
             for row, post in zip(output.scores["ids"].tolist(), posts, strict=True):
                 kept = row[: row.index(method.seq2seq.end_id)]
-                parsed = method.grammar.parse(method._read(kept), post.text)
+                parsed = method.grammar.parse(method.spelling.read(kept), post.text)
                 assert not parsed.diagnostics, (parsed.raw, parsed.diagnostics)
     assert not any(annotations.entities for annotations in found[False])
     assert found[True][0].entities

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from magpie.backbones import load_seq2seq
+from magpie.backbones import Seq2Seq, load_seq2seq
 from magpie.features import Asset
 from magpie.methods.base import Batch, Output
 from magpie.methods.grounded.tiger import Tiger, TigerConfig
@@ -44,11 +44,11 @@ def fined(document: Document) -> Document:
 LOVE = fined(LOVE)
 
 
-def tiger(labels: LabelSpace = FINE, **settings: object) -> Tiger:
+def tiger(labels: LabelSpace = FINE, seq2seq: Seq2Seq | None = None, **settings: object) -> Tiger:
     small = {"source_length": 24, "target_length": 150, "region_count": 5, "dropout": 0.0}
     torch.manual_seed(0)
     config = TigerConfig(feature_width=WIDTH, **(small | settings))  # type: ignore[arg-type]
-    return Tiger(config, labels, load_seq2seq("tiny-t5", dropout=0.0)).eval()
+    return Tiger(config, labels, seq2seq or load_seq2seq("tiny-t5", dropout=0.0)).eval()
 
 
 def batch_of(
@@ -85,7 +85,7 @@ def decoded(
     ``z``: scores of every step, [B, L, R]; zero unless given.
     """
     batch = batch_of(method, documents, gold=False)
-    rows = [[*method._ids(text), method.seq2seq.end_id] for text in texts]
+    rows = [[*method.spelling.ids(text), method.seq2seq.end_id] for text in texts]
     length = max(map(len, rows))
     ids = torch.tensor([row + [0] * (length - len(row)) for row in rows])
     scores = torch.zeros(len(rows), length, method.config.region_count) if z is None else z
@@ -97,7 +97,7 @@ def decoded(
 
 def scores_at(method: Tiger, text: str, regions: Sequence[int]) -> Tensor:
     """[L, R]: at the k-th "in the image" of a text region k is best, by one step of its pieces."""
-    ids, size = method._ids(text), len(method.phrase)
+    ids, size = method.spelling.ids(text), len(method.phrase)
     z = torch.zeros(150, method.config.region_count)
     hits = [at for at in range(len(ids)) if tuple(ids[at : at + size]) == method.phrase]
     for at, region in zip(hits, regions, strict=True):

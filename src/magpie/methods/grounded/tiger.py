@@ -27,6 +27,7 @@ from magpie.backbones import Seq2Seq, load_seq2seq
 from magpie.errors import ConfigError, FormatError
 from magpie.features import Assets, Need, RegionFeatures
 from magpie.methods._tiger import (
+    SEPARATOR,
     TigerConfig,
     Written,
     best_region,
@@ -37,6 +38,7 @@ from magpie.methods._tiger import (
     released_phrases,
     sentence_types,
 )
+from magpie.methods._tiger_pieces import Spelling
 from magpie.methods.base import Batch, Example, Method, Output, Task
 from magpie.methods.generation.constrain import Mask, PlanMask, constrained
 from magpie.methods.generation.phrases import pieces_of
@@ -65,11 +67,12 @@ class Tiger(Method):
 
     def __init__(self, config: TigerConfig, labels: LabelSpace, seq2seq: Seq2Seq) -> None:
         super().__init__(config, labels, {"seq2seq": seq2seq})
-        family = seq2seq.transformer.config.model_type
-        if "t5" not in family:
+        longest = max(config.source_length + config.region_count, config.target_length)
+        if seq2seq.max_positions is not None and longest > seq2seq.max_positions:
             raise ConfigError(
-                f"expected a T5, got {seq2seq.name!r}, which is of the family {family!r}",
-                mend="Name t5-base, google/flan-t5-base, tiny-t5, or a folder with one.",
+                f"{seq2seq.name!r} has {seq2seq.max_positions} positions, but text and regions, "
+                f"or sentences, take up to {longest}",
+                mend="Lower source_length, region_count or target_length.",
             )
         self.project = nn.Linear(config.feature_width, seq2seq.width)
         parents, self.type_labels = sentence_types(labels, config.types)
@@ -80,10 +83,12 @@ class Tiger(Method):
             image=config.image_clause,
             keep_repeats=config.keep_repeats,
         )
+        words = {*parents, *parents.values()}
+        self.spelling = Spelling(seq2seq.tokenizer, SEPARATOR, words)
+        self.phrase: tuple[int, ...] = tuple(self.spelling.ids("in the image"))
+        self.negation: int = self.spelling.ids("not")[-1]
         #: of constrained decoding
-        self.plans = SentencePlans(self.grammar, self._ids) if config.constrained else None
-        self.phrase: tuple[int, ...] = tuple(self._ids("in the image"))
-        self.negation: int = self._ids("not")[-1]
+        self.plans = SentencePlans(self.grammar, self.spelling.ids) if config.constrained else None
 
     @classmethod
     def build(cls, config: TigerConfig, labels: LabelSpace) -> Self:
@@ -115,27 +120,10 @@ class Tiger(Method):
             for word, pieces in zip(words, self._cut(document, words), strict=True)
         ]
 
-    def _ids(self, text: str) -> list[int]:
-        return list(self._pieces(text)["input_ids"])
-
-    def _pieces(self, text: str | list[str], **options: bool) -> Any:
-        # A special piece's name inside a text is text like any other.
-        return self.seq2seq.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, **options
-        )
-
-    def _read(self, ids: Sequence[int]) -> str:
-        return str(self.seq2seq.tokenizer.decode(list(ids), skip_special_tokens=True))
-
-    def _cut(
-        self, document: Document, words: Sequence[tuple[str, int, int]]
-    ) -> list[Sequence[int]]:
+    def _cut(self, document: Document, words: Sequence[tuple[str, int, int]]) -> list[list[int]]:
         """The pieces of every word; a blank stands before each, as between the words."""
-        if not words:
-            return []
         texts = {block.id: block.text for block in document.blocks}
-        spelled = [texts[block][start:end] for block, start, end in words]
-        return list(self._pieces(spelled)["input_ids"])
+        return self.spelling.words([texts[block][start:end] for block, start, end in words])
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         """``input_ids``, ``attention_mask`` [T], ``regions`` [R, F], ``region_mask`` [R].
@@ -190,11 +178,11 @@ class Tiger(Method):
             [item for item, _ in items],
             source=joined_words(document, words[:kept])[0],
             limit=self.config.target_length,
-            measure=lambda text: len(self._ids(text)) + 1,
+            measure=lambda text: len(self.spelling.ids(text)) + 1,
             drop=True,
         )
-        cut = self._pieces(target.text, return_offsets_mapping=True)
-        ids = [*cut["input_ids"], self.seq2seq.end_id]
+        pieces, offsets = self.spelling.placed(target.text)
+        ids = [*pieces, self.seq2seq.end_id]
         # The target's items are some of ours, in our order.
         ours = iter(items)
         said = [
@@ -202,7 +190,7 @@ class Tiger(Method):
             for kept in target.items
         ]
         spots = [
-            pieces_of(cut["offset_mapping"], phrase)
+            pieces_of(offsets, phrase)
             for phrase, q in zip(target.positions, said, strict=True)
             if q is not None
         ]
@@ -297,7 +285,7 @@ class Tiger(Method):
         plans = []
         for example in batch.examples:
             words = [joined_words(example.document, [word])[0] for word in example.notes["words"]]
-            plans.append(self.plans.plan(Source.of(words, self._ids, self._read)))
+            plans.append(self.plans.plan(Source.of(words, self.spelling.ids, self.spelling.read)))
         size = int(self.seq2seq.transformer.config.vocab_size)
         limits = [self.config.target_length] * len(plans)
         return PlanMask(plans, size, end=self.seq2seq.end_id, limits=limits)
@@ -370,7 +358,7 @@ class Tiger(Method):
         if self.seq2seq.end_id in ids:
             ids = ids[: ids.index(self.seq2seq.end_id)]
         words = example.notes["words"]
-        return read_output(ids, self._read, self.grammar, example.document, words)
+        return read_output(ids, self.spelling.read, self.grammar, example.document, words)
 
     def _types(self, word: str) -> tuple[str, str | None]:
         """Type and fine type that a word of the sentences stands for."""
