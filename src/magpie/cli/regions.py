@@ -78,6 +78,9 @@ def recall(
         Literal["file", "score"], typer.Option(help="Which regions are the first.")
     ] = "file",
     fine: Annotated[bool, typer.Option("--fine", help="By fine type.")] = False,
+    seen: Annotated[
+        bool, typer.Option("--seen", help="Tables leave out pictures without regions.")
+    ] = False,
     root: Root = None,
     images: Images = None,
     limit: Limit = None,
@@ -109,7 +112,7 @@ def recall(
     if json:
         print_json({"data": what, "source": name, "documents": len(documents), **result.to_dict()})
     else:
-        _print_recall(what, name, result)
+        _print_recall(what, name, result, seen=seen)
 
 
 @regions.command("build")
@@ -186,27 +189,28 @@ def _look_up(
     )
 
 
-def _print_recall(what: str, source: str, result: Recall) -> None:
+def _print_recall(what: str, source: str, result: Recall, *, seen: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
     sign = "at least" if result.inclusive else "above"
     for threshold in result.thresholds:
         shown = Table(title=f"{what}, {source}: IoU {sign} {threshold:g}, found of gold, %")
-        shown.add_column("type")
+        shown.add_column("type", no_wrap=True)
         shown.add_column("gold", justify="right")
         for count in result.counts:
-            shown.add_column(f"first {count}", justify="right")
-        for kind in result.types:
-            shares = [100 * result.recall(kind, count, threshold) for count in result.counts]
-            shown.add_row(kind, f"{result.gold(kind):,}", *(f"{share:.2f}" for share in shares))
-        seen = [100 * result.recall("all", count, threshold, seen=True) for count in result.counts]
-        gold = result.gold("all") - result.unseen["targets/all"]
-        shown.add_row("where regions are", f"{gold:,}", *(f"{share:.2f}" for share in seen))
-        if result.absent:
+            shown.add_column(f"k={count}", justify="right")
+        rows = [(kind, kind, seen) for kind in result.types]
+        if not seen and result.without_regions:
+            rows.append(("where regions are", "all", True))
+        for heading, kind, only in rows:
+            shares = (result.recall(kind, k, threshold, seen=only) for k in result.counts)
+            gold = result.gold(kind, seen=only)
+            shown.add_row(heading, f"{gold:,}", *(f"{100 * share:.1f}" for share in shares))
+        if result.absent and not seen:
             best = [100 * result.ceiling(count, threshold) for count in result.counts]
             whole = result.gold("all") + result.absent
-            shown.add_row("with the absent", f"{whole:,}", *(f"{share:.2f}" for share in best))
+            shown.add_row("with the absent", f"{whole:,}", *(f"{share:.1f}" for share in best))
         stdout().print(shown)
     with_regions = result.pictures - result.without_regions
     mean = result.regions / with_regions if with_regions else 0.0

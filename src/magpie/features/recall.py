@@ -75,9 +75,12 @@ class Recall:
         """All types together, then each."""
         return (ALL, *sorted(set(self.targets) - {ALL}))
 
-    def gold(self, kind: str, what: Literal["targets", "boxes"] = "targets") -> int:
-        """How many there are of a type."""
-        return len(getattr(self, what).get(kind, ()))
+    def gold(
+        self, kind: str, what: Literal["targets", "boxes"] = "targets", *, seen: bool = False
+    ) -> int:
+        """How many there are of a type; with ``seen`` in pictures that had regions."""
+        missed = self.unseen.get(f"{what}/{kind}", 0) if seen else 0
+        return len(getattr(self, what).get(kind, ())) - missed
 
     def found(
         self, kind: str, count: int, threshold: float, what: Literal["targets", "boxes"] = "targets"
@@ -100,7 +103,7 @@ class Recall:
         seen: bool = False,
     ) -> float:
         """Share from 0 to 1; with ``seen`` of what stands in pictures that had regions."""
-        total = self.gold(kind, what) - (self.unseen[f"{what}/{kind}"] if seen else 0)
+        total = self.gold(kind, what, seen=seen)
         return self.found(kind, count, threshold, what) / total if total else 0.0
 
     def ceiling(self, count: int, threshold: float) -> float:
@@ -133,6 +136,7 @@ class Recall:
                 "gold": self.gold(kind, what),
                 "found": self.found(kind, count, threshold, what),
                 "recall": round(self.recall(kind, count, threshold, what), 4),
+                "gold_with_regions": self.gold(kind, what, seen=True),
                 "recall_with_regions": round(
                     self.recall(kind, count, threshold, what, seen=True), 4
                 ),
