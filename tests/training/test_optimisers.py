@@ -116,6 +116,48 @@ def test_no_clip_leaves_gradients_alone() -> None:
     assert weight.grad.item() == 40.0
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_slices_and_tensors_that_lie_otherwise_are_updated_alike(decay: float) -> None:
+    """More numbers than a slice holds, a tensor whose memory is in another order, and by hand."""
+    torch.manual_seed(0)
+    values = torch.randn(300, 500)
+    slopes = [torch.randn(300, 500) for _ in range(3)]
+    plain = nn.Parameter(values.clone())
+    turned = nn.Parameter(values.t().contiguous().t())
+    assert not turned.is_contiguous()
+    optimiser = BertAdam([plain, turned], lr=0.1, weight_decay=decay)
+    wanted, mean, square = values.clone(), torch.zeros(300, 500), torch.zeros(300, 500)
+    for slope in slopes:
+        plain.grad, turned.grad = slope.clone(), slope.clone()
+        optimiser.step()
+        mean = 0.9 * mean + 0.1 * slope
+        square = 0.999 * square + 0.001 * slope**2
+        wanted -= 0.1 * (mean / (square.sqrt() + 1e-6) + decay * wanted)
+    torch.testing.assert_close(plain.detach(), wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(plain.detach(), turned.detach(), rtol=1e-6, atol=1e-7)
+
+
+def test_adamw_corrects_its_bias_and_decays_beside_the_step() -> None:
+    small = {"text": "tiny-bert", "vision": "tiny-vit", "width": 32, "heads": 4, "inner": 32}
+    method = MMNerModel.build(MMNerModelConfig(**small), LabelSpace(entity_types=("PER",)))
+    optimiser = make_optimiser(method, OptimiserConfig(rate=0.01, decay=0.1))
+    chosen = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    assert {group["weight_decay"] for group in chosen.values()} == {0.0, 0.1}
+    parameters = method.trainable()
+    before = [p.detach().clone() for p in parameters]
+    torch.manual_seed(1)
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    optimiser.step()
+    for parameter, old in zip(parameters, before, strict=True):
+        # After one step the corrected moments are the gradient and its square.
+        slope = parameter.grad
+        group = chosen[id(parameter)]
+        step = slope / (slope.abs() + 1e-8) + group["weight_decay"] * old
+        wanted = old - group["lr"] * step
+        torch.testing.assert_close(parameter.detach(), wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_groups_keep_their_rates_and_biases_and_norms_take_no_decay() -> None:
     config = MMNerModelConfig(
         text="tiny-bert", vision="tiny-vit", width=32, heads=4, inner=32, text_rate=3e-5
