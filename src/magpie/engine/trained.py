@@ -80,13 +80,14 @@ class Trained:
     ) -> None:
         for package in ("torch", "transformers", "safetensors"):
             require(package, f"the trained model {folder}")
+        from magpie.engine.grounding.proposals import local_boxes
         from magpie.features.supply import Supplier
         from magpie.methods.checkpoint import load_method, read_card
         from magpie.methods.registry import entry
 
         card = read_card(folder)
         self._method = load_method(folder)
-        self._supplier = Supplier(root=root, limits=limits, regions=regions)
+        self._supplier = Supplier(root=root, limits=limits, boxes=local_boxes(), regions=regions)
         self._root, self._limits = root, limits
         self._lock = threading.Lock()
         self.name = card.method
