@@ -194,9 +194,10 @@ def test_activations_scores_losses_and_gradients(stored: Stored, released: bool)
     left = {n for n in want if not n.startswith("greedy.")} - {"selected_positions"}
     assert left == set(seen)
     differences = {name: relative(seen[name], want[name]) for name in sorted(left)}
-    for prefix in ("act.", "loss.", "gradnorm.", ""):
+    kind = "released" if released else "fixed"
+    for prefix in ("act.", "logits", "region_scores.", "loss.", "gradnorm."):
         group = {n: v for n, v in differences.items() if n.startswith(prefix)}
-        shown(f"tiger {'released' if released else 'fixed'} {prefix or 'all'}", group)
+        shown(f"tiger {kind} {prefix}", group)
     for name, difference in differences.items():
         assert difference < (2e-4 if name.startswith("gradnorm.") else 2e-5), (name, difference)
 
