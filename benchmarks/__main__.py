@@ -20,6 +20,7 @@ NAMES = (
     "reading",
     "locate",
     "crf",
+    "generation",
     "grounding",
     "features",
     "soak",

@@ -49,6 +49,7 @@ SMALL |= {
     "umt-evg": [_ASKS, _TAGS],
     "umgf-evg": [_ASKS, _TAGS, "config.tagger.vision=tiny-resnet"],
     "ita-evg": [_ASKS, _TAGS],
+    "h-index": ["config.seq2seq=tiny-bart"],
     "tiger": ["config.seq2seq=tiny-t5"],
 }
 
@@ -297,3 +298,17 @@ def test_published_hyper_parameters_of_tiger(corpus: str, types: str) -> None:
     assert (config["region_count"], config["feature_width"]) == (32, 2048)
     assert config["normalise"]
     assert not any(value for name, value in config.items() if name.startswith("legacy"))
+
+
+def test_published_hyper_parameters_of_h_index() -> None:
+    recipe = read_recipe("grounded/h-index_gmner")
+    loop, config = recipe.stages[0].loop, recipe.config.to_dict()
+    optimiser = loop.optimiser
+    assert (loop.epochs, loop.batch, recipe.seeds) == (30, 32, (42,))
+    assert (optimiser.name, optimiser.rate, optimiser.decay) == ("adamw", 3e-5, 0.01)
+    assert (optimiser.schedule, optimiser.warmup, optimiser.clip) == ("constant", 0.0, 0.0)
+    assert (config["region_count"], config["normalise"], config["region_loss"]) == (18, True, "kl")
+    assert not any(value for name, value in config.items() if name.startswith("legacy_"))
+    text = read_recipe("grounded/h-index_gmner-text")
+    assert (text.config.to_dict()["source"], text.data.pictures) == ("none", "none")
+    assert text.selection.part == "mner"

@@ -447,7 +447,7 @@ def test_generation_in_a_batch_equals_one_by_one_without_a_cache() -> None:
             read = method(alone).scores
             fed = torch.zeros(1, 1, dtype=torch.long)
             for _ in range(11):
-                pieces = method._pieces(fed, alone)
+                pieces = method.pieces(fed, alone)
                 found = method.seq2seq.decode(pieces, read["memory"], read["memory_mask"])
                 logits = method.score_states(found, read, alone)["logits"][:, -1]
                 fed = torch.cat([fed, logits.argmax(-1, keepdim=True)], 1)

@@ -207,7 +207,7 @@ class HIndex(Method):
         c, target = self.config, batch.targets["target"]
         fed, wanted = target[:, :-1], target[:, 1:]
         states = self.seq2seq.decode(
-            self._pieces(fed, batch), scores["memory"], scores["memory_mask"]
+            self.pieces(fed, batch), scores["memory"], scores["memory_mask"]
         )  # B,L-1,D
         scores |= self.score_states(states, scores, batch)
         steps = torch.arange(wanted.shape[1], device=wanted.device)
@@ -264,7 +264,7 @@ class HIndex(Method):
             "region_scores": mask_regions(regions, None if there is None else there.unsqueeze(1)),
         }
 
-    def _pieces(self, indices: Tensor, batch: Batch) -> Tensor:
+    def pieces(self, indices: Tensor, batch: Batch) -> Tensor:
         """Indices [B, L] -> ids of the pieces that the decoder is fed, [B, L]."""
         special = torch.tensor(self.special, device=indices.device)
         closed = special[indices.clamp(max=len(self.special) - 1)]
@@ -295,7 +295,7 @@ class HIndex(Method):
             read["memory_mask"],
             max_length=int(limits.max()),
             choose=choose,
-            feed=lambda chosen: self._pieces(chosen.unsqueeze(1), batch)[:, 0],
+            feed=lambda chosen: self.pieces(chosen.unsqueeze(1), batch)[:, 0],
             start=self.special[0],
             end=self.grammar.end,
             pad=self.grammar.end,
