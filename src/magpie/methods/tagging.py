@@ -161,7 +161,10 @@ class Tagging(Method):
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
         if homeless := sorted({*config.ideas.placed} - self.places):
-            raise ConfigError(f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}")
+            raise ConfigError(
+                f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}",
+                mend="Leave it out, or take a method that has one: docs/methods/ideas.md.",
+            )
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)
         self.casing: nn.Embedding | None = None
         if type(self).text_states is not Tagging.text_states:

@@ -465,6 +465,20 @@ def test_parts_without_a_place_are_refused() -> None:
         UmtConfig(missing="zeros", ideas=IdeasConfig(umt_compat=True))
 
 
+def test_lowering_a_weight_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"bert-crf has no place for ideas\.lower_image"):
+        bert(dictionary=NAMES, lower_image=True)
+    # Left unset it is where it can be, and asking for it without a dictionary asks for nothing.
+    assert not bert(dictionary=NAMES).config.ideas.placed
+    assert not bert(lower_image=True).config.ideas.placed
+    documents = [ask(), *posts()]
+    unset, on, off = (umt(dictionary=NAMES, lower_image=value) for value in (None, True, False))
+    for method in (on, off):
+        method.load_state_dict(unset.state_dict())
+    assert torch.equal(emissions(unset, documents), emissions(on, documents))
+    assert not torch.equal(emissions(unset, documents), emissions(off, documents))
+
+
 @pytest.mark.parametrize("boost", ["relevance", "calibrated"])
 def test_a_checkpoint_keeps_the_parts(tmp_path: Path, boost: str) -> None:
     from magpie.methods.checkpoint import load_method, save_method

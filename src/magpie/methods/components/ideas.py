@@ -236,7 +236,7 @@ class Ideas(nn.Module):
     def image_weight(self, there: Tensor, k: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
         """w of (1): m [B], k [B] -> [B, T]."""
         sure = torch.zeros_like(inputs["input_ids"], dtype=k.dtype)
-        if self.config.dictionary and self.config.lower_image:
+        if self._lowers:
             sure = inputs["kb_sure"].to(k.dtype)
         return (there.to(k.dtype) * k).unsqueeze(1) * (1 - self.config.kappa * sure)
 
@@ -284,8 +284,12 @@ class Ideas(nn.Module):
     @property
     def weighs(self) -> bool:
         """Whether w can differ from m."""
-        lowers = bool(self.config.dictionary) and self.config.lower_image
-        return lowers or self.config.image_kind != "off"
+        return self._lowers or self.config.image_kind != "off"
+
+    @property
+    def _lowers(self) -> bool:
+        """Whether the dictionary lowers w; asked by methods that have one."""
+        return bool(self.config.dictionary) and self.config.lower_image is not False
 
     def combine(
         self,

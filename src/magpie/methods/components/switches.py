@@ -20,8 +20,8 @@ class IdeasConfig:
     eps: float = 0.05
     #: (1): how far a sure word closes its eyes
     kappa: float = 1.0
-    #: the dictionary lowers the picture's weight
-    lower_image: bool = True
+    #: the dictionary lowers the picture's weight; None does so where the method weighs pictures
+    lower_image: bool | None = None
     #: the dictionary moves the emissions
     bias_emissions: bool = True
     #: how far
@@ -105,6 +105,7 @@ class IdeasConfig:
         plain = ("missing_image", "umt_compat", "dictionary_features")
         return (
             *(name for name in plain if getattr(self, name)),
+            *(("lower_image",) if self.dictionary and self.lower_image else ()),
             *(("attn_boost",) if self.attn_boost != "off" else ()),
             *(("image_kind",) if self.image_kind != "off" else ()),
         )

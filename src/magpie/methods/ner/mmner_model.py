@@ -129,7 +129,7 @@ class MMNerModel(Tagging):
     name: ClassVar[str] = "mmner-model"
     Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
     places: ClassVar[frozenset[str]] = frozenset(
-        {"dictionary_features", "missing_image", "image_kind", "umt_compat"}
+        {"dictionary_features", "lower_image", "missing_image", "image_kind", "umt_compat"}
     )
     config: MMNerModelConfig
 

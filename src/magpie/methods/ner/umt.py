@@ -113,7 +113,14 @@ class Umt(Tagging):
     name: ClassVar[str] = "umt"
     Config: ClassVar[type[UmtConfig]] = UmtConfig
     places: ClassVar[frozenset[str]] = frozenset(
-        {"dictionary_features", "missing_image", "image_kind", "attn_boost", "umt_compat"}
+        {
+            "dictionary_features",
+            "lower_image",
+            "missing_image",
+            "image_kind",
+            "attn_boost",
+            "umt_compat",
+        }
     )
     config: UmtConfig
 
