@@ -117,7 +117,10 @@ def write_region_files(
     for rows in _windows(documents, window):
         lacking: dict[Path, Document] = {}
         for document in rows:
-            for view in picture_views(document):
+            views = picture_views(document)
+            if not views:
+                _note(result, document, "the document has no picture")
+            for view in views:
                 name = region_file_name(view)
                 path = place / f"{name}.jpg.npz"
                 if name and (path.is_file() or path in lacking):
