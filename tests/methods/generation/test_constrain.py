@@ -7,10 +7,16 @@ import pytest
 import torch
 
 from magpie.backbones.tiny_seq2seq import tiny_byte_tokenizer
+from magpie.errors import ConfigError
+from magpie.methods.generation import box_bins
+from magpie.methods.generation.answers import OptionLetters
+from magpie.methods.generation.bracket_plan import BracketPlans
+from magpie.methods.generation.brackets import BracketText
 from magpie.methods.generation.constrain import IndexMask, PlanMask, constrained
 from magpie.methods.generation.index_sequence import IndexGrammar
-from magpie.methods.generation.plans import SentencePlans, Source
+from magpie.methods.generation.plans import BoxPlan, ChoicePlan, SentencePlans, Source
 from magpie.methods.generation.sentences import SentenceGrammar
+from magpie.methods.generation.statements import EventArgument, EventName, Triple
 
 from .records import NASTY, SEPARATORS
 
@@ -160,6 +166,105 @@ def test_a_target_is_a_way_through_its_plan(own):
     mask = PlanMask([plan], len(own), end=own.eos_token_id)
     for step, piece in enumerate(ids):
         assert mask.allowed(torch.tensor([ids[:step]], dtype=torch.long))[0, piece]
+
+
+ROLES = {"attack": ("Attacker", "Place"), "phone write": ("Entity",), "die": ()}
+
+
+@pytest.mark.parametrize("task", ["mentions", "arguments", "joint"])
+@pytest.mark.parametrize("limited", [True, False])
+def test_random_scores_write_no_malformed_brackets(own, task, limited):
+    pieces, decode = tools(own)
+    grammar = BracketText(task, types=("person", "location", "sports team"), roles=ROLES)
+    plans = BracketPlans(grammar, pieces, longest=3)
+    rng, chance = torch.Generator().manual_seed(3), random.Random(3)
+    end, found = own.eos_token_id, 0
+    for _ in range(4):
+        texts = [" ".join(chance.sample(NASTY, chance.randint(0, 5))).split(" ") for _ in range(8)]
+        regions = [chance.randint(0, 3) for _ in texts]
+        limits = [chance.randint(3, 120) for _ in texts] if limited else None
+        mask = PlanMask(
+            [
+                plans.plan(Source.of(words, pieces, decode), regions=count)
+                for words, count in zip(texts, regions, strict=True)
+            ],
+            len(own),
+            end=end,
+            limits=limits,
+        )
+        outputs = write(mask, 8, len(own), 160, end=end, rng=rng)
+        for row, output in enumerate(outputs):
+            if limits is None and len(output) == 160:
+                continue  # cut by the test, not by the grammar
+            text = own.decode(output, skip_special_tokens=False)
+            result = grammar.parse(text, " ".join(texts[row]), regions=regions[row])
+            assert set(result.diagnostics) <= {"ambiguous_box_label"}, text
+            assert limits is None or len(output) + 1 <= limits[row]
+            found += len(result.items)
+    assert found > 10
+
+
+def test_a_bracket_target_is_a_way_through_its_plan(own):
+    pieces, decode = tools(own)
+    grammar = BracketText("arguments", roles=ROLES)
+    words = ["the", "coalition", "struck", "Kobani"]
+    items = [
+        EventName("attack"),
+        EventArgument("attack", "Attacker", name="coalition"),
+        EventArgument("attack", "Place", region=2),
+        EventName("die"),
+    ]
+    text = grammar.encode(items, source=" ".join(words), regions=2).text
+    ids = [*pieces(text), own.eos_token_id]
+    plan = BracketPlans(grammar, pieces).plan(Source.of(words, pieces, decode), regions=2)
+    mask = PlanMask([plan], len(own), end=own.eos_token_id)
+    for step, piece in enumerate(ids):
+        assert mask.allowed(torch.tensor([ids[:step]], dtype=torch.long))[0, piece]
+    with pytest.raises(ConfigError, match="given names"):
+        BracketPlans(BracketText("relation", relations=("peer",)), pieces)
+
+
+def test_letters_and_relations_are_choices(own):
+    pieces, decode = tools(own)
+    rng = torch.Generator().manual_seed(4)
+    end = own.eos_token_id
+    reader = OptionLetters()
+    sizes = [1, 5, 26]
+    plans = [ChoicePlan.letters(size, pieces) for size in sizes]
+    seen = set()
+    for _ in range(30):
+        outputs = write(PlanMask(plans, len(own), end=end), 3, len(own), 6, end=end, rng=rng)
+        for size, output in zip(sizes, outputs, strict=True):
+            result = reader.parse(decode(output), ["an option"] * size, "A")
+            assert result.diagnostics == {}
+            seen |= {result.items[0]} if size == 5 else set()
+    assert len(seen) == 5
+    relations = BracketText("relation", relations=("place of birth", "peer"))
+    texts = [
+        relations.encode([Triple("Ryan X", name, "Rome")]).text for name in relations.relations
+    ]
+    choice = PlanMask([ChoicePlan(texts, pieces)], len(own), end=end)
+    (output,) = write(choice, 1, len(own), 60, end=end, rng=rng)
+    written = own.decode(output, skip_special_tokens=False)
+    assert relations.parse(written, given=("Ryan X", "Rome")).diagnostics == {}
+    with pytest.raises(ConfigError):
+        ChoicePlan([], pieces)
+
+
+def test_random_scores_write_boxes_with_an_area():
+    rng = torch.Generator().manual_seed(5)
+    bins, end = list(range(10, 1010)), 1
+    mask = PlanMask([BoxPlan(bins) for _ in range(50)], 1010, end=end)
+    for output in write(mask, 50, 1010, 6, end=end, rng=rng):
+        text = " ".join(f"<bin_{piece - 10}>" for piece in output)
+        assert len(box_bins.parse(text, (500, 706)).items) == 1
+
+
+def test_a_plan_without_room_ends_at_once(own):
+    pieces, decode = tools(own)
+    plans = SentencePlans(SentenceGrammar(PARENTS), pieces)
+    mask = PlanMask([plans.plan(Source.of(["Cavs"], pieces, decode))], len(own), end=2, limits=[5])
+    assert mask.allowed(torch.zeros(1, 0, dtype=torch.long))[0].nonzero().flatten().tolist() == [2]
 
 
 def test_masks_are_cheap(own):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+from magpie.errors import ConfigError
+from magpie.methods.generation.answers import option_letters
 from magpie.methods.generation.sentences import SentenceGrammar, SentenceItem
 from magpie.methods.generation.tries import Stage, Trie, Words
 from magpie.text.characters import at_word_edge
 
-__all__ = ["Pieces", "SentencePlan", "SentencePlans", "Source"]
+__all__ = ["BoxPlan", "ChoicePlan", "Pieces", "SentencePlan", "SentencePlans", "Source"]
 
 #: text -> pieces without special ones; a text stands behind a blank
 Pieces = Callable[[str], list[int]]
@@ -93,7 +96,7 @@ class SentencePlan:
         if stage.name == "template":
             named = self._name(stage.memory)
             more = [
-                Stage(shared.separator, "separator", stage.memory, int(each.node.rest) + each.tail)
+                Stage(shared.separator, "separator", stage.memory, each.node.rest + each.tail)
                 for each in named
             ]
             return more, True
@@ -104,4 +107,57 @@ class SentencePlan:
         node = self._words.root(used)
         if not node.following:
             return []
-        return [Stage(node, "name", used, int(self._shared.template.rest) + 1)]
+        return [Stage(node, "name", used, self._shared.template.rest + 1)]
+
+
+class ChoicePlan:
+    """One of a few outputs: the letter of an option, the relation between two given names.
+
+    Args:
+        outputs: the texts.
+        pieces: of the tokenizer.
+
+    Raises:
+        ConfigError: no output.
+    """
+
+    def __init__(self, outputs: Sequence[str], pieces: Pieces) -> None:
+        self._trie = Trie.of((pieces(output), output) for output in outputs)
+        if not self._trie.following:
+            raise ConfigError("a choice needs at least one output with pieces")
+
+    @classmethod
+    def letters(cls, options: int, pieces: Pieces) -> ChoicePlan:
+        """The letters of a question with so many options (G7), in brackets."""
+        return cls([f"({letter})" for letter in option_letters(options)], pieces)
+
+    def begin(self) -> tuple[list[Stage], bool]:
+        return [Stage(self._trie, "choice")], False
+
+    def after(self, stage: Stage, meaning: Hashable) -> tuple[list[Stage], bool]:
+        return [], True
+
+
+class BoxPlan:
+    """Four bins of a box that has an area (G10).
+
+    Args:
+        bins: the piece of each bin, in order.
+    """
+
+    def __init__(self, bins: Sequence[int]) -> None:
+        self._leaves = [(piece, Trie(ends=[number], rest=0)) for number, piece in enumerate(bins)]
+
+    def begin(self) -> tuple[list[Stage], bool]:
+        return [self._bins((), 0, len(self._leaves) - 1)], False
+
+    def after(self, stage: Stage, meaning: Hashable) -> tuple[list[Stage], bool]:
+        said: tuple[int, ...] = (*stage.memory, cast(int, meaning))
+        if len(said) == 4:
+            return [], True
+        if len(said) == 1:
+            return [self._bins(said, 0, len(self._leaves) - 1)], False
+        return [self._bins(said, said[len(said) - 2] + 1, len(self._leaves))], False
+
+    def _bins(self, said: tuple[int, ...], first: int, behind: int) -> Stage:
+        return Stage(Trie(dict(self._leaves[first:behind]), rest=1), "bin", said, 4 - len(said))

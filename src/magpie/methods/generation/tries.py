@@ -152,7 +152,7 @@ class Stage:
     node: Node
     name: str
     memory: Any = None
-    tail: int = 1
+    tail: float = 1
 
 
 class Plan(Protocol):
