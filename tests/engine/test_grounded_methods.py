@@ -23,6 +23,7 @@ from magpie.errors import ConfigError
 from magpie.methods.checkpoint import save_method
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import METHODS, method_class
+from magpie.metrics.malformed import malformed_of
 from magpie.schema import Block, Document, Media
 from magpie.training.probe import PROBES
 
@@ -75,7 +76,9 @@ def test_posts_and_procedures_come_back_whole(name: str, folder: Path, tmp_path:
     for before, after in zip(given, found, strict=True):
         assert after.blocks == before.blocks
         assert after.annotations is not None
-        assert after.annotations.provenance == extractor.provenance
+        signed = after.annotations.provenance
+        assert signed is not None
+        assert dataclasses.replace(signed, evidence=()) == extractor.provenance
         pictures = {block.id: block.media for block in before.blocks}
         for entity in after.entities:
             assert after.text_of(entity).strip()
@@ -90,6 +93,15 @@ def test_posts_and_procedures_come_back_whole(name: str, folder: Path, tmp_path:
     assert page.count('<section class="step">') == 3
     written = write_pictures(tmp_path / "p.png", found, load, single=False)
     assert len(written) == 5
+
+
+@pytest.mark.parametrize("name", ["h-index", "tiger"])
+def test_what_a_parser_skipped_travels_with_the_document(name: str, folder: Path) -> None:
+    post, steps = Extractor(built(name, folder), threads=1).stream([POSTS[0], procedure()])
+    for document, outputs in ((post, 1), (steps, 3)):
+        counted = malformed_of(document)
+        assert counted is not None
+        assert counted.outputs == outputs
 
 
 @pytest.mark.parametrize("name", GROUNDED)

@@ -51,6 +51,12 @@ class _Answer(NamedTuple):
     annotations: Annotations
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What the method left for scorers, such as the counts of its parser."""
+        given = self.annotations.provenance
+        return () if given is None else given.evidence
+
 
 class Trained:
     """A checkpoint as the extractor asks for it. Calls take turns: torch has its own threads.
@@ -162,7 +168,8 @@ class Trained:
                 [(step, answer.annotations) for step, answer in parts],
                 given="entities" in self.given,
             )
-            done = document.with_annotations(self._signed(joined))
+            evidence = tuple(line for _, answer in parts for line in answer.evidence)
+            done = document.with_annotations(self._signed(joined, evidence))
             for problem in dict.fromkeys(p for _, answer in parts for p in answer.problems):
                 done = done.with_problem(problem)
             found.append(done)
@@ -183,9 +190,10 @@ class Trained:
             answers = self._annotate([part.document for part in cut])
             said = [answer.annotations for answer in answers]
             problems = dict.fromkeys(p for answer in answers for p in answer.problems)
-            found[row] = _Answer(
-                join_annotations(list(zip(cut, said, strict=True))), tuple(problems)
-            )
+            joined = join_annotations(list(zip(cut, said, strict=True)))
+            evidence = tuple(line for answer in answers for line in answer.evidence)
+            signed = dataclasses.replace(self.provenance, evidence=evidence)
+            found[row] = _Answer(dataclasses.replace(joined, provenance=signed), tuple(problems))
         return [found[row] for row in range(len(documents))]
 
     def _annotate(self, documents: Sequence[Document]) -> list[_Answer]:
@@ -226,12 +234,13 @@ class Trained:
         )
         return _Answer(dataclasses.replace(found, entities=entities), sight.problems)
 
-    def _signed(self, annotations: Annotations) -> Annotations:
+    def _signed(self, annotations: Annotations, evidence: tuple[str, ...]) -> Annotations:
         changes: dict[str, Any] = {
             name: tuple(_rounded(item) for item in getattr(annotations, name))
             for name in ("entities", "relations", "events")
         }
-        return dataclasses.replace(annotations, provenance=self.provenance, **changes)
+        signed = dataclasses.replace(self.provenance, evidence=evidence)
+        return dataclasses.replace(annotations, provenance=signed, **changes)
 
 
 def _rounded(item: Any) -> Any:
