@@ -31,8 +31,8 @@ _WORDS = "words.json"
 #: rows of a table without a list of words
 _ROWS = 1 << 15
 _TINY = (1 << 10, 16)
-#: of random rows
-_DEVIATION = 0.1
+#: of random rows: about that of published vectors
+_DEVIATION = 0.4
 
 
 class WordVectors(Backbone):
