@@ -25,6 +25,7 @@ from magpie.methods._h_index import (  # noqa: E402
     type_order,
 )
 from magpie.methods.base import Batch, without_gold  # noqa: E402
+from magpie.methods.checkpoint import load_method, save_method  # noqa: E402
 from magpie.methods.grounded.h_index import HIndex  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.metrics.malformed import malformed_of  # noqa: E402
@@ -556,6 +557,19 @@ def test_markers_are_means_and_what_happens_to_their_first_pieces(released: bool
         if len(inner) > 1:
             same = torch.equal(after[inner[0]], before[inner[0]])
             assert same is not released
+
+
+def test_a_checkpoint_keeps_markers_and_scores(tmp_path: Path) -> None:
+    method = built(legacy_encoder_mask=True)
+    pair = (tweet("the dog saw Rocky", (0, 1, "PER", BOXES[0])), regions(method))
+    save_method(method, tmp_path / "saved")
+    again = load_method(tmp_path / "saved").eval()
+    assert isinstance(again, HIndex)
+    assert again.special == method.special
+    assert again.config == method.config
+    one, other = method(batch_of(method, pair)), again(batch_of(again, pair))
+    for name, value in one.scores.items():
+        assert torch.equal(value, other.scores[name]), name
 
 
 def test_what_cannot_be_built() -> None:
