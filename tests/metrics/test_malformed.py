@@ -70,6 +70,17 @@ def test_both_precisions_are_printed():
     assert "UNRELIABLE" in shown
 
 
+def test_the_page_of_scores_says_so_too():
+    from magpie.metrics.analysis import analyse
+    from magpie.metrics.score_page import score_page
+
+    predicted = items_of(post(0, ("a",), said(("a",), bad_type=1).provenance("some-method")))
+    looked = analyse([items_of(post(0, ("a", "b")))], [predicted], "ner-span-strict@1")
+    page = score_page([("ours", looked)])
+    assert "UNRELIABLE" in page
+    assert "with malformed items as false ones 50.00" in page
+
+
 @pytest.mark.parametrize(("broken", "flagged"), [(5, False), (6, True)])
 def test_a_result_is_unreliable_exactly_above_five_in_a_hundred(broken, flagged):
     gold = [post(n, ("a",)) for n in range(100)]

@@ -115,6 +115,14 @@ class Report:
         default, as_false = pair if more > 0 else pair[::-1]
         return {"default": default, AS_FALSE.name: as_false}
 
+    def malformed_lines(self) -> list[str]:
+        """What parsers could not read, in words; nothing of predictions that nobody generated."""
+        lines = [] if self.malformed is None else self.malformed.lines()
+        if self.precisions:
+            both = [f"{100 * share:.2f}" for share in self.precisions.values()]
+            lines.append(f"precision {both[0]}, with malformed items as false ones {both[1]}")
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``magpie score --json`` (docs/scorers.md); fractions, not percentages."""
         return {
@@ -160,10 +168,7 @@ class Report:
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
         lines = [f"{self.documents} documents{failed}; percentages"]
         lines += [f"{key}: {value}" for key, value in self.notes.items()]
-        lines += [] if self.malformed is None else self.malformed.lines()
-        if self.precisions:
-            both = [f"{100 * share:.2f}" for share in self.precisions.values()]
-            lines.append(f"precision {both[0]}, with malformed items as false ones {both[1]}")
+        lines += self.malformed_lines()
         lines += [
             f"{data.source}: the files are {data.status} to the dataset card, "
             "the result stands alone"

@@ -91,6 +91,7 @@ def _scores(systems: Systems, *, drawn: bool) -> Iterator[Html]:
         if report.failed:
             facts.append(f"{report.failed:,} failed and count as empty")
         facts += [f"{key}: {value}" for key, value in report.notes.items()]
+        facts += report.malformed_lines()
         yield paragraph(f"{name}: {'; '.join(facts)}")
     if drawn:
         parts = list(systems[0][1].report.parts)
