@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st  # noqa: E402
 from magpie.errors import FormatError  # noqa: E402
 from magpie.features import Asset  # noqa: E402
 from magpie.methods.base import Output  # noqa: E402
+from magpie.methods.checkpoint import load_method, save_method  # noqa: E402
 from magpie.methods.grounded.tiger import Tiger  # noqa: E402
 from magpie.schema import Annotations, Grounding, Region  # noqa: E402
 
@@ -285,6 +287,23 @@ def test_constrained_decoding_writes_what_the_grammar_has() -> None:
     assert not any(annotations.entities for annotations in found[False])
     assert found[True][0].entities
     assert found[True][1].entities == ()
+
+
+def test_a_checkpoint_writes_the_same(tmp_path: Path) -> None:
+    before = tiger(target_length=40, constrained=True, legacy_not_flag=True)
+    with torch.no_grad():
+        before.project.weight.mul_(3.0)
+    save_method(before, tmp_path / "c")
+    after = load_method(tmp_path / "c")
+    assert isinstance(after, Tiger)
+    assert after.config == before.config
+    assert (after.phrase, after.negation) == (before.phrase, before.negation)
+    assert after.grammar.parents == before.grammar.parents
+    posts = [LOVE, picture_post("Rocky and Jordan", name="b")]
+    assets = [dict.fromkeys(before.needs(), regions_of(WIDTH))] * 2
+    found = before.predict(posts, assets)
+    assert found[0].entities
+    assert after.predict(posts, assets) == found
 
 
 @given(st.lists(st.integers(0, 370), max_size=30), st.booleans())
