@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from magpie.corpora.side import VinvlRegions, write_vinvl
 from magpie.engine import Extractor
@@ -177,6 +177,18 @@ def test_regions_that_nobody_gives_are_an_error_before_the_first_text(
     assert document.status == "ok"
     with pytest.raises(ConfigError, match="nobody here reads region features: vinvl"):
         Extractor(regions={"vinvl": tmp_path})
+
+
+def test_what_the_engine_sees_is_there_to_pick_from(tmp_path: Path, points: Path) -> None:
+    image = Image.new("RGB", (640, 400), "white")
+    font = ImageFont.load_default(size=60)
+    ImageDraw.Draw(image).text((300, 200), "LISBON", font=font, fill="black")
+    inked = ImageDraw.Draw(image).textbbox((300, 200), "LISBON", font=font)
+    place = checkpoint(
+        tmp_path / "c", Point, source="proposals@tiny-resnet", width=64, count=2, index=0
+    )
+    (entity,) = Extractor(place)("see Lisbon", image).entities
+    assert entity.boxes[0].iou(Box(*inked, media="m0")) > 0.5
 
 
 # who looks

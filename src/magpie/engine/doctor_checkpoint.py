@@ -95,11 +95,12 @@ def _needs(card: Card) -> Iterator[Check]:
 
 def _is_made(source: str) -> bool:
     """Whether regions of that name are made from the picture, not read from files."""
+    from magpie.engine.grounding.proposals import local_boxes
     from magpie.errors import ConfigError
     from magpie.features.region_names import RegionNames
 
     try:
-        RegionNames().proposer(source)
+        RegionNames(local_boxes()).proposer(source)
     except ConfigError:
         return False
     except MagpieError:
