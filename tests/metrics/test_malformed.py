@@ -177,3 +177,18 @@ def test_each_code_is_logged_once(caplog):
         for _ in range(3):
             said((), bad_type=1).provenance("a-method-of-its-own")
     assert caplog.text.count("a-method-of-its-own") == 1
+
+
+@pytest.mark.parametrize(("unparsable", "predicted"), [(0, 1), (1, 2), (3, 2)])
+def test_tigers_own_scorer_makes_one_entry_of_all_it_cannot_read(unparsable, predicted):
+    result = said(("a",), **({"unparsable": unparsable} if unparsable else {}))
+    document = post(0, ("a",), result.provenance("some-method"))
+    micros = {}
+    for legacy in (True, False):
+        options = {"mode": "fmnerg", "legacy_train_scorer": legacy}
+        report = score(
+            [items_of(post(0, ("a", "b")))], [items_of(document)], "gmner-iou50@1", options=options
+        )
+        micros[legacy] = report.main.micro
+    assert (micros[True].predicted, micros[True].gold) == (predicted, 2)
+    assert (micros[False].predicted, micros[False].gold) == (1, 2)

@@ -136,8 +136,13 @@ def count(
         mode=options.get("mode"),
         by_text=options.get("by_text", False),
     )
-    if options.get("legacy_train_scorer") and not predicted.items:
-        counts[""] = Counts(gold=-1, predicted=1)
+    if options.get("legacy_train_scorer"):
+        # Sentences that cannot be read become one empty entry of the dictionary, as does silence.
+        lost = predicted.malformed is not None and predicted.malformed.codes.get("unparsable")
+        if not predicted.items:
+            counts[""] = Counts(gold=-1, predicted=1)
+        elif lost:
+            counts[""] = Counts(predicted=1)
     return counts
 
 
