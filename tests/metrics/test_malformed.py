@@ -81,6 +81,24 @@ def test_the_page_of_scores_says_so_too():
     assert "with malformed items as false ones 50.00" in page
 
 
+def test_the_command_scores_saved_predictions(tmp_path):
+    from typer.testing import CliRunner
+
+    from magpie.cli.app import app
+
+    gold, predicted = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
+    gold.write_text(post(0, ("a", "b")).to_json() + "\n", encoding="utf-8")
+    result = said(("a",), bad_type=1)
+    document = post(0, ("a",), result.provenance("some-method"))
+    predicted.write_text(document.to_json() + "\n", encoding="utf-8")
+    for more, precision in (([], 1.0), (["--option", "malformed_as_fp=true"], 0.5)):
+        given = ["score", str(gold), str(predicted), "--json", *more]
+        body = json.loads(CliRunner().invoke(app, given).stdout)
+        assert body["micro"]["precision"] == precision
+        assert body["malformed"]["codes"] == {"bad_type": 1}
+        assert body["malformed"]["precision"] == {"default": 1.0, "malformed_as_fp": 0.5}
+
+
 @pytest.mark.parametrize(("broken", "flagged"), [(5, False), (6, True)])
 def test_a_result_is_unreliable_exactly_above_five_in_a_hundred(broken, flagged):
     gold = [post(n, ("a",)) for n in range(100)]
