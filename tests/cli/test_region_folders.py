@@ -113,6 +113,8 @@ def test_one_folder_from_features_to_boxes(posts: Path, tmp_path: Path) -> None:
     assert all(each <= {"regions", "absent"} for each in status[:-1])
     (error,) = (tmp_path / "out.errors.jsonl").read_text("utf-8").splitlines()
     assert json.loads(error)["code"] == "features-absent"
+    judged = run("score", test, str(lines), "--protocol", "gmner-iou50@1")
+    assert judged["micro"] == scored["micro"]
     extracted = run("extract", test, "--model", checkpoint, *given, code=1)
     assert [Document.from_json(json.dumps(each)) for each in extracted["documents"]] == found
 
