@@ -33,19 +33,28 @@ _GVATT: dict[str, Any] = {
     "freeze_vision": False,
     "letter_width": 8,
     "letter_hidden": 8,
-    "hidden": 24,
+    "hidden": 32,
     "attention_width": 24,
     "dropout": 0.0,
 }
 _LOOP = LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05))
-GROUNDED["gvatt"] = Probe(config=_GVATT, loop=_LOOP)
+GROUNDED["gvatt"] = Probe(
+    config=_GVATT,
+    train=800,
+    loop=LoopConfig(epochs=20, batch=16, optimiser=OptimiserConfig(rate=4e-3, warmup=0.05)),
+)
 GROUNDED["evg"] = Probe(task="gmner", config=_EVG, train=800, test=200, loop=_LOOP)
 # Both parts learn in one loop: they share no weight, so it is as if each had its own.
 GROUNDED["gvatt-evg"] = Probe(
-    task="gmner", config={"tagger": _GVATT, "grounder": _EVG}, train=800, test=200, loop=_LOOP
+    task="gmner",
+    config={"tagger": _GVATT, "grounder": _EVG},
+    train=800,
+    test=200,
+    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=3e-3, warmup=0.05)),
 )
 GROUNDED["umt-evg"] = Probe(
     task="gmner",
+    train=1200,
     test=200,
     config={
         "tagger": {
@@ -59,7 +68,7 @@ GROUNDED["umt-evg"] = Probe(
         },
         "grounder": _EVG,
     },
-    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
+    loop=LoopConfig(epochs=10, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
 )
 GROUNDED["umgf-evg"] = Probe(
     task="gmner",
