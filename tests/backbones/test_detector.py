@@ -209,10 +209,19 @@ def test_pixels_with_and_without_normalisation() -> None:
             {"size": {"height": 320, "width": 320}, "do_normalize": False},
             DetectorPixels(shortest=320, longest=0, normalisation=None),
         ),
-        ("tiny-owlvit", None, DetectorPixels(shortest=768, longest=0, normalisation=CLIP)),
+        (
+            "tiny-owlvit",
+            None,
+            DetectorPixels(shortest=768, longest=0, normalisation=CLIP, resample="bicubic"),
+        ),
         (
             "tiny-owlvit",
             {"size": [64, 64], "do_normalize": True},
+            DetectorPixels(shortest=64, longest=0, normalisation=CLIP, resample="bicubic"),
+        ),
+        (
+            "tiny-owlvit",
+            {"size": {"height": 64, "width": 64}, "do_normalize": True, "resample": 2},
             DetectorPixels(shortest=64, longest=0, normalisation=CLIP),
         ),
     ],
@@ -248,3 +257,56 @@ def test_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text('{"size": {"height": 3, "width": 4}}')
     with pytest.raises(ModelError, match="expected a square"):
         load_detector(str(tmp_path))
+
+
+#: sizes as releases write them down, of the tiny twins
+SIZES: dict[str, dict[str, int]] = {
+    "detr": {"shortest_edge": 64, "longest_edge": 128},
+    "rt_detr": {"height": 64, "width": 64},
+    "owlvit": {"height": 64, "width": 64},
+    "grounding_dino": {"shortest_edge": 64, "longest_edge": 128},
+}
+
+
+def reference(family: str) -> Any:
+    """transformers' own reading of pictures and of answers, without torchvision."""
+    module = pytest.importorskip(
+        f"transformers.models.{family}.image_processing_pil_{family}",
+        reason="this transformers has no processors on Pillow",
+    )
+    (name,) = [n for n in vars(module) if n.endswith("ImageProcessorPil") and n != "_"]
+    return getattr(module, name)(size=SIZES[family])
+
+
+@pytest.mark.parametrize("family", SIZES)
+def test_pixels_are_those_of_transformers(family: str) -> None:
+    image = picture()
+    wanted = reference(family)(images=image.pixels, return_tensors="pt")["pixel_values"][0]
+    found = load_detector(f"tiny-{family.replace('_', '-')}").pixels.read(image)
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["detr", "rt_detr", "owlvit"])
+def test_answers_are_those_of_transformers(family: str) -> None:
+    image = picture()
+    detector = load_detector(f"tiny-{family.replace('_', '-')}")
+    (found,) = detector.detect([image], overlap=1.0)
+    with torch.no_grad():
+        output = detector.model(pixel_values=detector.pixels.read(image)[None], **detector._words())
+    size = torch.tensor([[image.height, image.width]])
+    (wanted,) = reference(family).post_process_object_detection(
+        output, threshold=0.0, target_sizes=size
+    )
+    kinds = detector.model.config.id2label  # type: ignore[union-attr]
+    names = dict(enumerate(detector.phrases)) if family == "owlvit" else kinds
+    labels = [names[label] for label in wanted["labels"].tolist()]
+    limits = torch.tensor([image.width, image.height] * 2)
+    boxes = wanted["boxes"].clamp(min=0).minimum(limits).numpy()
+    scores = wanted["scores"].numpy()
+    # RT-DETR keeps as many answers as queries, several of one query included, so fewer queries.
+    lowest = scores.min() + 1e-5 if family == "rt_detr" else 0.0
+    kept = int((found.scores > lowest).sum())
+    assert kept > 3
+    for score, label, box in list(zip(found.scores, found.labels, found.boxes, strict=True))[:kept]:
+        same = (np.abs(scores - score) < 1e-5) & (np.abs(boxes - box).max(axis=1) < 1e-3)
+        assert label in {labels[index] for index in np.flatnonzero(same)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,9 @@ _BY_TEXT = ("owlvit", "grounding-dino")
 _WITH_NOTHING = ("detr",)
 _FAMILIES = ("detr", "rt_detr", "rt_detr_v2", *_BY_TEXT)
 
+#: Pillow's number of bicubic scaling, as releases write it down
+_BICUBIC = 3
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -61,6 +64,7 @@ class DetectorPixels:
     shortest: int = 800
     longest: int = 1333
     normalisation: Normalisation | None = IMAGENET
+    resample: Literal["bilinear", "bicubic"] = "bilinear"
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height that a picture is scaled to."""
@@ -72,9 +76,8 @@ class DetectorPixels:
     def read(self, image: LoadedImage) -> Tensor:
         """[3, height, width] of one picture."""
         rows, columns = image.pixels.shape[:2]
-        scaled = Image.fromarray(image.pixels).resize(
-            self.size(columns, rows), Image.Resampling.BILINEAR
-        )
+        kind = Image.Resampling.BICUBIC if self.resample == "bicubic" else Image.Resampling.BILINEAR
+        scaled = Image.fromarray(image.pixels).resize(self.size(columns, rows), kind)
         pixels = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).float() / 255  # 3,H,W
         if self.normalisation is None:
             return pixels
@@ -313,7 +316,7 @@ def _pixels(name: str, family: str) -> DetectorPixels:
         given = read(str(place) if place.is_dir() else name, local_files_only=True)[0]
     except OSError:
         if family == "owlvit":
-            return DetectorPixels(shortest=768, longest=0, normalisation=CLIP)
+            return DetectorPixels(shortest=768, longest=0, normalisation=CLIP, resample="bicubic")
         if family.startswith("rt_detr"):
             return DetectorPixels(shortest=640, longest=0, normalisation=None)
         return DetectorPixels()
@@ -322,16 +325,17 @@ def _pixels(name: str, family: str) -> DetectorPixels:
         mean, std = given.get("image_mean"), given.get("image_std")
         own = CLIP if family == "owlvit" else IMAGENET
         colours = Normalisation(tuple(mean), tuple(std)) if mean and std else own
+    code = given.get("resample", _BICUBIC if family == "owlvit" else None)
+    how: dict[str, Any] = {
+        "normalisation": colours,
+        "resample": "bicubic" if code == _BICUBIC else "bilinear",
+    }
     size = given.get("size")
     if isinstance(size, dict) and "shortest_edge" in size:
-        return DetectorPixels(
-            shortest=int(size["shortest_edge"]),
-            longest=int(size.get("longest_edge") or given.get("max_size") or 1333),
-            normalisation=colours,
-        )
+        longest = int(size.get("longest_edge") or given.get("max_size") or 1333)
+        return DetectorPixels(shortest=int(size["shortest_edge"]), longest=longest, **how)
     if isinstance(size, int):  # as older releases wrote it
-        longest = int(given.get("max_size") or 1333)
-        return DetectorPixels(shortest=size, longest=longest, normalisation=colours)
+        return DetectorPixels(shortest=size, longest=int(given.get("max_size") or 1333), **how)
     sides = list(size.values()) if isinstance(size, dict) else list(size or ())
     if len(sides) != 2 or sides[0] != sides[1]:
         raise ModelError(
@@ -339,4 +343,4 @@ def _pixels(name: str, family: str) -> DetectorPixels:
             code="model-damaged",
             where=name,
         )
-    return DetectorPixels(shortest=int(sides[0]), longest=0, normalisation=colours)
+    return DetectorPixels(shortest=int(sides[0]), longest=0, **how)

@@ -140,6 +140,6 @@ _MAKERS = {
 _PIXELS = {
     "tiny-detr": DetectorPixels(shortest=64, longest=128),
     "tiny-rt-detr": DetectorPixels(shortest=64, longest=0, normalisation=None),
-    "tiny-owlvit": DetectorPixels(shortest=64, longest=0, normalisation=CLIP),
+    "tiny-owlvit": DetectorPixels(shortest=64, longest=0, normalisation=CLIP, resample="bicubic"),
     "tiny-grounding-dino": DetectorPixels(shortest=64, longest=128),
 }
