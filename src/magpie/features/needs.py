@@ -65,8 +65,8 @@ class Crops(Need):
     """Cut-outs of a picture: ``pixels`` float32 [count, 3, side, side] and ``there`` bool [count].
 
     ``source`` is ``"whole"`` (the picture itself, repeated), ``"media"`` (the document's further
-    pictures, where a corpus ships its cut-outs as files), or the name of a source of boxes that
-    the supplier was given. Missing cut-outs are zeros, at the end.
+    pictures, where a corpus ships its cut-outs as files), or the name of a source of boxes (see
+    :mod:`magpie.features.region_names`). Missing cut-outs are zeros, at the end.
     """
 
     source: str = "proposals"
@@ -95,8 +95,9 @@ class RegionFeatures(Need):
     ``scores`` [n], ``size`` [2] (width, height of the picture), ``norm`` [] (Frobenius norm of the
     features of all regions, before any is cut off; 0 where there is none); n is at most ``count``.
 
-    ``source`` names a folder of published files, or a proposer such as ``"blobs"``; ``order`` is
-    ``"file"`` (as published, or as the proposer gives them) or ``"score"`` (best first).
+    ``source`` names a folder of published files, or who proposes regions, such as ``"blobs"`` (see
+    :mod:`magpie.features.region_names`); ``order`` is ``"file"`` (as published, or as they are
+    proposed) or ``"score"`` (best first). Boxes are cut to the picture.
 
     Raises:
         ConfigError: another order, or a count or width below 1.
