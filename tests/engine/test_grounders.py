@@ -267,6 +267,21 @@ def test_a_method_grounds_what_another_model_found(points: Path, tmp_path: Path)
     assert many[1].problems[0].code == "media-absent"
 
 
+def test_a_batch_is_grounded_as_its_documents_are(points: Path) -> None:
+    things = [(8.0 + n, 10.0, 24.0 + n, 30.0) for n in range(5)]
+    posts = [
+        Document.from_text("Marie Curie moved." if n % 2 else "no name here", id=f"d{n}",
+                           images=(png(picture(thing=thing)),) if n != 3 else ())
+        for n, thing in enumerate(things)
+    ]  # fmt: skip
+    extractor = Extractor(ground=MethodGrounder(points / "at"))
+    together = list(extractor.stream(posts, batch_size=5))
+    assert together == [extractor(post) for post in posts]
+    assert [boxes(document) for document in together] == [
+        [], [("regions", (things[1],))], [], UNKNOWN, [],
+    ]  # fmt: skip
+
+
 def test_a_grounder_alone_keeps_what_it_did_not_find_out(points: Path) -> None:
     entity = Entity(id="x7", span=Span("b0", 7, 12), type="PER", fine_type="Dog", score=0.5)
     document = Document(

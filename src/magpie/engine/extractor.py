@@ -210,6 +210,12 @@ class Extractor:
         self, batch: Sequence[Document], pool: ThreadPoolExecutor
     ) -> Iterator[Document]:
         """Pictures cost a thousand times what texts do: each comes back as soon as it is done."""
+        if self._looking.kind == "method":
+            # A network reads many pictures in the time of a few.
+            looked = [document for document in batch if self._looks_at(document)]
+            written = iter(self._by_method(looked))
+            yield from (next(written) if self._looks_at(each) else each for each in batch)
+            return
         grounded = {
             index: pool.submit(self._grounded, document, {})
             for index, document in enumerate(batch)
@@ -299,12 +305,10 @@ class Extractor:
         return document.status != "failed" and bool(document.media)
 
     def _grounded(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
-        from magpie.engine.grounding import GroundingRequest, MethodGrounder, apply_grounding
+        from magpie.engine.grounding import GroundingRequest, apply_grounding
 
-        grounder = self._looking.grounder
-        if isinstance(grounder, MethodGrounder):
-            # It reads what it was trained on, which need not be the picture.
-            return grounder.write(document, given)
+        if self._looking.kind == "method":
+            return self._by_method([document], given)[0]
         loaded = load_pictures(
             document,
             given,
@@ -317,7 +321,7 @@ class Extractor:
         if not loaded.images:
             return document
         try:
-            grounder = grounder or self._local_grounder()
+            grounder = self._looking.grounder or self._local_grounder()
             # LocalGrounder serves several threads; of others nobody knows, they take turns.
             turns = self._lock if grounder is not self._local else contextlib.nullcontext()
             with turns:
@@ -326,6 +330,16 @@ class Extractor:
         except Exception as error:  # a defect in a grounder must not take the batch with it
             problem = Problem(code="internal", message=f"{type(error).__name__}: {error}")
             return document.with_problem(problem)
+
+    def _by_method(
+        self, documents: Sequence[Document], given: Mapping[str, PillowImage.Image] | None = None
+    ) -> list[Document]:
+        """By a trained method, which reads what it was trained on; that need not be the picture."""
+        from magpie.engine.grounding import MethodGrounder
+
+        grounder = self._looking.grounder
+        assert isinstance(grounder, MethodGrounder)  # noqa: S101  looking() saw to it
+        return grounder.write(documents, given)
 
     def _local_grounder(self) -> Grounder:
         with self._lock:

@@ -71,6 +71,10 @@ def looking(
     if isinstance(ground, bool):
         return Looking("auto" if ground else "none")
     if not isinstance(ground, str | os.PathLike):
+        from magpie.engine.grounding.method import MethodGrounder
+
+        if isinstance(ground, MethodGrounder):
+            return Looking("method", ground)
         if not hasattr(ground, "ground"):
             raise ConfigError(
                 f"a grounder has a method ground(request), {type(ground).__name__} has none"

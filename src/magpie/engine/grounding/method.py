@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,28 +79,38 @@ class MethodGrounder:
 
     def ground(self, request: GroundingRequest) -> GroundingResult:
         """Grounds every entity of one document; what was not seen is a problem in the result."""
-        return self._ground(request.document)[0]
+        ((result, _),) = self._ground([request.document])
+        return result
 
-    def write(self, document: Document, given: Mapping[str, PillowImage.Image]) -> Document:
-        """The document with its entities grounded.
+    def write(
+        self, documents: Sequence[Document], given: Mapping[str, PillowImage.Image] | None = None
+    ) -> list[Document]:
+        """The documents with their entities grounded; those of like length are read together.
 
         Args:
-            document: with entities.
-            given: pictures in memory, by id of the medium.
+            documents: with entities.
+            given: pictures in memory, by id of the medium, where there is one document.
         """
-        result, seen = self._ground(with_bytes(document, given))
-        return apply_grounding(only_sizes(document, seen.media), result, {})
+        seen = self._ground([with_bytes(document, given or {}) for document in documents])
+        return [
+            apply_grounding(only_sizes(document, read.media), result, {})
+            for document, (result, read) in zip(documents, seen, strict=True)
+        ]
 
-    def _ground(self, document: Document) -> tuple[GroundingResult, Document]:
-        bare = dataclasses.replace(document, status="ok", problems=())
-        (seen,) = self._trained([bare])
+    def _ground(self, documents: Sequence[Document]) -> list[tuple[GroundingResult, Document]]:
+        bare = [dataclasses.replace(each, status="ok", problems=()) for each in documents]
+        return [
+            (self._result(document, seen), seen)
+            for document, seen in zip(documents, self._trained(bare), strict=True)
+        ]
+
+    def _result(self, document: Document, seen: Document) -> GroundingResult:
         found = {entity.id: entity.grounding for entity in seen.entities}
         groundings = tuple(
             self._signed(found.get(entity.id, Grounding())) for entity in document.entities
         )
         regions = () if seen.annotations is None else seen.annotations.regions
-        result = GroundingResult(groundings=groundings, regions=regions, problems=seen.problems)
-        return result, seen
+        return GroundingResult(groundings=groundings, regions=regions, problems=seen.problems)
 
     def _signed(self, grounding: Grounding) -> Grounding:
         regions = tuple(
