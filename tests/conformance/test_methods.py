@@ -201,7 +201,7 @@ def test_bare_and_odd_documents_are_read(name, odd):
 def test_several_pictures_are_read(name):
     method = build(name)
     post = posts(PROBES[name].task)[0]
-    other = dataclasses.replace(post.media[0], id="m1")
+    other = dataclasses.replace(post.media[0], id="further")
     document = dataclasses.replace(post, media=(*post.media, other))
     (found,) = method.predict([method_input(method, document)], supply(method, [document]))
     assert isinstance(found, Annotations)

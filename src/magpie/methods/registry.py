@@ -265,6 +265,17 @@ METHODS: dict[str, Entry] = {
             citation="Yu et al., ACL 2023",
             spec="h_index.md",
         ),
+        Entry(
+            name="seq-gmper",
+            module="magpie.methods.grounded.seq_gmper",
+            cls="SeqGmper",
+            family="grounded",
+            tasks=("gmner",),
+            needs=("words of each step", "region features of each step's picture"),
+            title="SeqGMPER: things of a procedure, each step reading the one before it",
+            citation="LREC-COLING 2024; no code published",
+            spec="seq_gmper.md",
+        ),
     )
 }
 

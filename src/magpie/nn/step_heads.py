@@ -65,6 +65,8 @@ class RegionHead(nn.Module):
 
     def attend(self, queries: Tensor, keys: Tensor, there: Tensor) -> Tensor:
         """Queries [E, Q, D], keys [E, M, D] and where there are any [E, M] -> m [E, Q, D]."""
+        if not len(queries):
+            return cast(Tensor, self.norm(queries))
         # A softmax over nothing has no value: where no key is, none is hidden, and what comes of
         # it is not read.
         hidden = ~there & there.any(1, keepdim=True)

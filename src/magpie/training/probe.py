@@ -47,6 +47,7 @@ _PROTOCOLS: dict[str, str] = {
     "ner": "ner-span-strict@1",
     "gmner": "gmner-iou50@1",
     "mre": "mre-no-none@1",
+    "procedure": "procedure-gmper@1",
 }
 
 

@@ -142,3 +142,24 @@ GROUNDED["h-index"] = Probe(
     train=800,
     loop=LoopConfig(epochs=10, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
+
+# Procedures: four glyphs a picture, with clutter that touches them, so more regions than glyphs.
+GROUNDED["seq-gmper"] = Probe(
+    task="procedure",
+    config={
+        "text": "tiny-bert",
+        "source": "blobs",
+        "region_count": 8,
+        "feature_width": 768,
+        "normalise": False,
+        "width": 64,
+        "heads": 4,
+        # Scores of 64 channels without it leave each word one word to look back at.
+        "scaled": True,
+        "dropout": 0.0,
+        "head_rate": 3e-3,
+    },
+    train=800,
+    test=200,
+    loop=LoopConfig(epochs=40, batch=32, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
+)

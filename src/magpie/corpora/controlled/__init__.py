@@ -11,7 +11,14 @@ from magpie.corpora.controlled.posts import (
     ControlledTask,
     controlled,
 )
-from magpie.corpora.controlled.scene import KINDS, SHAPES, Scene, SceneStyle, draw_scene
+from magpie.corpora.controlled.scene import (
+    KINDS,
+    SHAPES,
+    Scene,
+    SceneStyle,
+    draw_quarters,
+    draw_scene,
+)
 
 __all__ = [
     "CAPTION_SOURCE",
@@ -26,6 +33,7 @@ __all__ = [
     "Scene",
     "SceneStyle",
     "controlled",
+    "draw_quarters",
     "draw_scene",
     "shuffle_pictures",
     "text_optimum",

@@ -21,7 +21,8 @@ def text_optimum(documents: Iterable[Document], task: ControlledTask) -> float:
     with its most frequent gold value is optimal, and precision equals recall.
 
     For ``gmner`` an answer is type and region; a constant box is no better than the most frequent
-    one, so boxes count as equal when they are the same.
+    one, so boxes count as equal when they are the same. For ``procedure`` it is the region, one a
+    thing.
     """
     places: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)
     for document in documents:
@@ -43,6 +44,8 @@ def _answers(document: Document, task: ControlledTask) -> list[tuple[Hashable, H
             (entity.span, (entity.type, tuple(box.xyxy for box in entity.boxes)))
             for entity in gold.entities
         ]
+    if task == "procedure":
+        return [(entity.span, tuple(box.xyxy for box in entity.boxes)) for entity in gold.entities]
     if task == "events":
         return [(event.trigger, event.type) for event in gold.events]
     types = {entity.id: entity.type for entity in gold.entities}

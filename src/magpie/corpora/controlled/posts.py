@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from magpie.corpora.controlled.procedures import procedure_group
 from magpie.corpora.controlled.scene import KINDS, SHAPES, Scene, SceneStyle, draw_scene
 from magpie.errors import ConfigError
 from magpie.schema import (
@@ -45,8 +46,16 @@ __all__ = [
     "controlled",
 ]
 
-ControlledTask = Literal["ner", "gmner", "mre", "jmere", "object-relation", "events"]
-TASKS: tuple[ControlledTask, ...] = ("ner", "gmner", "mre", "jmere", "object-relation", "events")
+ControlledTask = Literal["ner", "gmner", "mre", "jmere", "object-relation", "events", "procedure"]
+TASKS: tuple[ControlledTask, ...] = (
+    "ner",
+    "gmner",
+    "mre",
+    "jmere",
+    "object-relation",
+    "events",
+    "procedure",
+)
 
 #: what each kind of picture means, task by task
 TYPES = ("PER", "LOC", "ORG", "OTHER")
@@ -109,6 +118,8 @@ class ControlledConfig:
 def controlled(split: str, config: ControlledConfig | None = None) -> Iterator[Document]:
     """Streams one split, with gold annotations, a picture and a caption a post.
 
+    Procedures have a picture a step and no captions; see :mod:`.procedures`.
+
     Args:
         split: its name enters the seed, so splits never share a picture.
         config: settings.
@@ -121,6 +132,17 @@ def controlled(split: str, config: ControlledConfig | None = None) -> Iterator[D
     rng.shuffle(plan)
     number = 0
     for tells in plan:
+        if config.task == "procedure":
+            yield from procedure_group(
+                split,
+                number,
+                rng,
+                config.style,
+                tells=tells,
+                misleading=config.misleading,
+            )
+            number += KINDS
+            continue
         post = _Post(config.task, rng)
         for kind in rng.sample(range(KINDS), KINDS):
             seen: int | None = kind

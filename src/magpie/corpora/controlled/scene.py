@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from magpie.errors import ConfigError
 
 if TYPE_CHECKING:
-    from PIL import ImageDraw
+    from collections.abc import Sequence
 
-__all__ = ["KINDS", "SHAPES", "Scene", "SceneStyle", "draw_scene"]
+    from PIL import Image, ImageDraw
+
+__all__ = ["KINDS", "SHAPES", "Scene", "SceneStyle", "draw_quarters", "draw_scene"]
 
 #: how many things a picture can tell
 KINDS = 4
@@ -34,6 +36,9 @@ _COLOURS = (
 _GROUNDS = ((246, 244, 238), (226, 236, 244), (238, 230, 242), (232, 240, 228))
 #: glyphs are drawn at so many times the size and scaled down, for smooth edges
 _FINER = 4
+#: how much more of its quarter than of a whole picture a glyph takes, and the free edge around it
+_CLOSER = 1.5
+_EDGE = 1 / 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +87,8 @@ def draw_scene(kind: int | None, rng: random.Random, style: SceneStyle | None = 
     from PIL import Image, ImageDraw
 
     style = style or SceneStyle()
-    if kind is not None and not 0 <= kind < KINDS:
-        raise ConfigError(f"a scene's kind is 0 to {KINDS - 1} or None, got {kind!r}")
+    if kind is not None:
+        _check_kind(kind)
     big = style.side * _FINER
     image = Image.new("RGB", (big, big), rng.choice(_GROUNDS))
     canvas = ImageDraw.Draw(image)
@@ -96,12 +101,71 @@ def draw_scene(kind: int | None, rng: random.Random, style: SceneStyle | None = 
     box = None
     if kind is not None:
         _glyph(canvas, kind, left, top, size, colour)
-        edges = (left, top, left + size, top + size)
-        x1, y1, x2, y2 = (round(edge / _FINER) for edge in edges)
-        box = (x1, y1, x2, y2)
+        box = _pixels(left, top, size)
+    return Scene(_png(image, style.side), style.side, box)
+
+
+def draw_quarters(
+    kinds: Sequence[int], rng: random.Random, style: SceneStyle | None = None
+) -> tuple[Scene, dict[int, tuple[int, int, int, int]]]:
+    """Draws up to four glyphs on a cluttered ground, one a quarter, each in a colour of its own.
+
+    Args:
+        kinds: of the quarters top left, top right, bottom left, bottom right; fewer leave the last
+            ones empty.
+        rng: decides everything else.
+        style: how much the pictures vary; sizes count from a quarter, and are half as large again.
+
+    Returns:
+        the picture, whose own ``box`` is None, and the box of each kind.
+
+    Raises:
+        ConfigError: there is no such kind, one stands twice, or there are more than four.
+    """
+    from PIL import Image, ImageDraw
+
+    style = style or SceneStyle()
+    for kind in kinds:
+        _check_kind(kind)
+    if len(set(kinds)) != len(kinds):
+        raise ConfigError(f"a kind stands twice: {tuple(kinds)}")
+    big = style.side * _FINER
+    image = Image.new("RGB", (big, big), rng.choice(_GROUNDS))
+    canvas = ImageDraw.Draw(image)
+    for _ in range(rng.randint(1, style.clutter)):
+        _clutter(canvas, rng, big)
+    half = big // 2
+    room = half - 2 * round(half * _EDGE)
+    colours = rng.sample(_COLOURS, KINDS)
+    boxes = {}
+    for quarter, kind in enumerate(kinds):
+        size = min(room, int(half * _CLOSER * rng.uniform(style.smallest, style.largest)))
+        across, down = (rng.randint(0, room - size) + round(half * _EDGE) for _ in range(2))
+        left, top = quarter % 2 * half + across, quarter // 2 * half + down
+        _glyph(canvas, kind, left, top, size, colours[quarter])
+        boxes[kind] = _pixels(left, top, size)
+    return Scene(_png(image, style.side), style.side, None), boxes
+
+
+def _check_kind(kind: int) -> None:
+    if not 0 <= kind < KINDS:
+        raise ConfigError(f"a scene's kind is 0 to {KINDS - 1} or None, got {kind!r}")
+
+
+def _pixels(left: int, top: int, size: int) -> tuple[int, int, int, int]:
+    """The box of a square, scaled down with its picture."""
+    edges = (left, top, left + size, top + size)
+    x1, y1, x2, y2 = (round(edge / _FINER) for edge in edges)
+    return x1, y1, x2, y2
+
+
+def _png(image: Image.Image, side: int) -> bytes:
+    """The picture scaled down, encoded."""
+    from PIL import Image as Pillow
+
     buffer = io.BytesIO()
-    image.resize((style.side, style.side), Image.Resampling.BOX).save(buffer, "PNG")
-    return Scene(buffer.getvalue(), style.side, box)
+    image.resize((side, side), Pillow.Resampling.BOX).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _clutter(canvas: ImageDraw.ImageDraw, rng: random.Random, side: int) -> None:

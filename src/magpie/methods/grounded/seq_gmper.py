@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 import torch
@@ -55,6 +56,7 @@ from magpie.methods.grounding import region_candidates
 from magpie.methods.labels import LabelSpace, tag_names
 from magpie.methods.pictures import where_absent
 from magpie.methods.tagging import word_tags
+from magpie.nn.bert_layers import bert_init
 from magpie.nn.crf import CRF
 from magpie.nn.region_losses import region_bce
 from magpie.nn.sequential_attention import SequentialAttention
@@ -79,11 +81,11 @@ class SeqGmperConfig(MethodConfig):
     #: longest step in pieces, with the special ones (T)
     max_length: int = 128
     #: who supplies the regions
-    regions: str = "vinvl"
+    source: str = "vinvl"
     #: K
     region_count: int = 18
     #: F
-    region_width: int = 2048
+    feature_width: int = 2048
     #: divide a picture's features by the Frobenius norm of them all, as H-Index does
     normalise: bool = True
     #: D; the BiLSTM has half of it in each direction
@@ -112,24 +114,24 @@ class SeqGmperConfig(MethodConfig):
     groundable_weight: float = 1.0
     #: of the loss of the regions
     region_weight: float = 1.0
+    #: of the new linear layers' first weights, biases being 0; None starts as PyTorch does
+    deviation: float | None = None
     #: of everything but the encoders; None takes the recipe's
     head_rate: float | None = 1e-3
 
     def __post_init__(self) -> None:
         least = {"max_length": 3, "width": 2, "heads": 1, "window": 1, "region_count": 1}
-        for name, bound in {**least, "region_width": 1}.items():
+        for name, bound in {**least, "feature_width": 1}.items():
             if getattr(self, name) < bound:
                 raise ConfigError(f"{name} must be at least {bound}, got {getattr(self, name)}")
         if self.width % 2 or self.width % self.heads:
             raise ConfigError(
                 f"width must be even and heads divide it, got {self.width} and {self.heads}"
             )
-        for name in ("threshold", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        for name in ("groundable_weight", "region_weight"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
+        ends = {"threshold": 1.0, "dropout": 1.0, "groundable_weight": 1e9, "region_weight": 1e9}
+        for name, end in {**ends, "deviation": 1e9}.items():
+            if not 0 <= (getattr(self, name) or 0) < end:
+                raise ConfigError(f"{name} must lie in [0, {end:g}), got {getattr(self, name)}")
 
 
 class _Read(NamedTuple):
@@ -174,7 +176,7 @@ class SeqGmper(Method):
         self.tag_names = tag_names(labels.entity_types, "words")
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.map_text = nn.Linear(text.width, width)
-        self.map_objects = nn.Linear(c.region_width, width)
+        self.map_objects = nn.Linear(c.feature_width, width)
         self.dropout = nn.Dropout(c.dropout)
         self.text_steps = self._stream()
         self.object_steps = self._stream()
@@ -187,6 +189,9 @@ class SeqGmper(Method):
         self.region_head = RegionHead(
             width, c.heads, c.dropout, places=c.region_count if c.head == "kway" else None
         )
+        for name, part in self.named_children():
+            if c.deviation is not None and name != "backbones":
+                part.apply(partial(bert_init, deviation=c.deviation))
 
     def _stream(self) -> SequentialAttention:
         c = self.config
@@ -211,7 +216,7 @@ class SeqGmper(Method):
     def regions(self) -> RegionFeatures:
         """What it reads of each picture."""
         c = self.config
-        return RegionFeatures(c.regions, c.region_count, c.region_width)
+        return RegionFeatures(c.source, c.region_count, c.feature_width)
 
     def needs(self) -> frozenset[Need]:
         wanted: set[Need] = {PerPicture(self.regions)}
@@ -230,10 +235,8 @@ class SeqGmper(Method):
                 for need in self.needs()
             }
             need, asset = self.regions, found[PerPicture(self.regions)]
-            candidates = region_candidates(
-                document, asset, need, normalise=c.normalise, media=medium
-            )
-            note, row = read_step(alone, self.text, limit, candidates)
+            spots = region_candidates(document, asset, need, normalise=c.normalise, media=medium)
+            note, row = read_step(alone, self.text, limit, spots)
             if self.vision is not None:
                 pixels = found[PerPicture(Pixels(self.vision.pixels))]
                 side = self.vision.pixels.side
@@ -367,10 +370,8 @@ class SeqGmper(Method):
             chosen = choose(p, step.candidates.mask, c.threshold, allow_empty=c.allow_empty)
             place = grounding(step.candidates, chosen if flag else [], p)
             entities[each.row].append(each.entity(len(entities[each.row]), place))
-        return [
-            Annotations(entities=tuple(row), provenance=Provenance(method=self.name))
-            for row in entities
-        ]
+        signed = Provenance(method=self.name)
+        return [Annotations(entities=tuple(row), provenance=signed) for row in entities]
 
     def _mentions(self, output: Output, batch: Batch) -> list[Found]:
         """What the chain finds, documents and steps in order."""
