@@ -140,7 +140,7 @@ GROUNDED["h-index"] = Probe(
         "backbone_dropout": 0.0,
     },
     train=800,
-    loop=LoopConfig(epochs=10, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+    loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
 
 # Procedures: four glyphs a picture, with clutter that touches them, so more regions than glyphs.
