@@ -112,6 +112,17 @@ METHODS: dict[str, Entry] = {
             spec="hvpnet.md",
         ),
         Entry(
+            name="bert-re",
+            module="magpie.methods.relation.bert_re",
+            cls="BertRe",
+            family="relation",
+            tasks=("mre",),
+            needs=("words", "two mentions"),
+            title="BERT-RE: text-only relation classifier over entity markers",
+            citation="the text-only baseline of MNRE; markers as Baldini Soares et al., ACL 2019",
+            spec="mre_metrics.md",
+        ),
+        Entry(
             name="hvpnet-re",
             module="magpie.methods.relation.hvpnet_re",
             cls="HvpnetRe",

@@ -10,6 +10,7 @@ Shape letters: B documents, N pairs, T pieces, D width, C relation types.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ __all__ = [
     "candidate_pairs",
     "pair_types",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +123,9 @@ class Relating(Method):
         """Rows ``input_ids``, ``attention_mask`` [K, T] and ``ends`` [K, 2] of K pairs.
 
         ``ends`` are the positions of the opening markers, head first. A pair with a mention that
-        holds no word is not judged. Notes: ``pairs`` (ids of both mentions), ``listed`` (whether
-        the document named its pairs), ``cut`` and ``shortened`` as :class:`MarkedPair` has them.
+        holds no word is not judged, and a mention that loses pieces is named in the log. Notes:
+        ``pairs`` (ids of both mentions), ``listed`` (whether the document named its pairs), ``cut``
+        and ``shortened`` as :class:`MarkedPair` has them.
         """
         tokenizer, c = self.text.tokenizer, self.config
         places = document_words(document)
@@ -136,6 +140,13 @@ class Relating(Method):
                 continue
             limit = min(c.max_length, self.text.max_positions)
             row = mark_pair(pieces, first, second, self.markers, ends, limit, c.markers)
+            for role in row.shortened:
+                _log.warning(
+                    "%s: the %s %s of the pair %s -> %s lost its last pieces, both mentions being "
+                    "longer than the %d pieces of a text",
+                    document.id, role, (head if role == "head" else tail).id, head.id, tail.id,
+                    limit,
+                )  # fmt: skip
             pairs.append((head.id, tail.id))
             rows.append(row)
         longest = max((len(row.ids) for row in rows), default=0)

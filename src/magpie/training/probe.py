@@ -37,6 +37,7 @@ from magpie.training.loop import LoopConfig, Trainer
 from magpie.training.optimisers import OptimiserConfig
 from magpie.training.probe_plan import Probe
 from magpie.training.probes_grounded import GROUNDED
+from magpie.training.probes_relation import RELATION
 
 __all__ = ["PROBES", "Probe", "ProbeResult", "predict_all", "probe"]
 
@@ -153,6 +154,7 @@ PROBES["hvpnet"] = Probe(
 )
 PROBES["hvpnet-re"] = Probe(task="mre", config=_PREFIX, loop=_SHORT)
 PROBES.update(GROUNDED)
+PROBES.update(RELATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
