@@ -82,8 +82,12 @@ def test_counts_by_type() -> None:
         "LOC": Counts(1, 1, 0),
         "OTHER": Counts(1, 2, 0),
     }
-    # EEG counts a find under the gold's type, whatever type was predicted.
-    assert score_part("eeg", GOLD, PREDICTED, kind_of)["ORG"] == Counts(2, 2, 2)
+    # EEG counts a find under the gold's type, whatever type was predicted, so that no type's
+    # precision passes 1: Volt, found as OTHER, is one of ORG's three.
+    by_type = score_part("eeg", GOLD, PREDICTED, kind_of)
+    assert by_type["ORG"] == Counts(2, 3, 2)
+    assert by_type["OTHER"] == Counts(1, 1, 0)
+    assert all(counts.correct <= counts.predicted for counts in by_type.values())
 
 
 # -- the region rule

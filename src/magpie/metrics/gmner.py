@@ -237,7 +237,8 @@ def score_part(
 ) -> dict[str, Counts]:
     """Counts of one document by type; the sum over types is the micro score.
 
-    For a pair, ``correct`` and ``gold`` go to the gold's type, ``predicted`` to the prediction's.
+    A pair counts under the gold's type, also in EEG, which does not compare types; a prediction
+    without partner under its own.
     """
     if mode == "fmnerg":
         return _collapsed(part, gold, predicted, type_of)
@@ -250,9 +251,10 @@ def score_part(
     for kind in pairs.gold_types:
         _add(counts, kind, Counts(gold=1))
     for kind, partner in zip(pairs.predicted_types, pairs.partner, strict=True):
-        _add(counts, kind, Counts(predicted=1))
         if partner >= 0:
-            _add(counts, pairs.gold_types[partner], Counts(correct=1))
+            _add(counts, pairs.gold_types[partner], Counts(predicted=1, correct=1))
+        else:
+            _add(counts, kind, Counts(predicted=1))
     return counts
 
 
