@@ -54,7 +54,6 @@ GROUNDED["gvatt-evg"] = Probe(
 )
 GROUNDED["umt-evg"] = Probe(
     task="gmner",
-    train=1200,
     test=200,
     config={
         "tagger": {
@@ -68,7 +67,7 @@ GROUNDED["umt-evg"] = Probe(
         },
         "grounder": _EVG,
     },
-    loop=LoopConfig(epochs=10, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.1)),
 )
 GROUNDED["umgf-evg"] = Probe(
     task="gmner",
