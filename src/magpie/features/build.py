@@ -12,6 +12,7 @@ from typing import Any
 
 from magpie.errors import ConfigError
 from magpie.features.each import PerPicture, inner, picture_views
+from magpie.features.generated import Generated, generated_view
 from magpie.features.needs import Asset, Need
 from magpie.features.source import Ask, Source
 from magpie.features.store import Store
@@ -115,15 +116,15 @@ def build(
     if supplier.store is None:
         raise ConfigError("a build needs a store", mend=f"Name its folder, or set {VARIABLE}.")
     begun = time.monotonic()
-    plan: list[tuple[Source, Kept, BuiltNeed, bool]] = []
+    plan: list[tuple[Source, Kept, BuiltNeed, Need]] = []
     for need in sorted(needs, key=lambda need: need.digest):
         if (source := supplier.source(need)) is not None:
             kept = Kept(supplier.store, source, inner(need), strict=True)
-            plan.append((source, kept, BuiltNeed(inner(need)), isinstance(need, PerPicture)))
+            plan.append((source, kept, BuiltNeed(inner(need)), need))
     built = Built([part for _, _, part, _ in plan])
     for rows in _windows(documents, window):
-        for source, kept, part, each in plan:
-            seen = [view for row in rows for view in picture_views(row)] if each else rows
+        for source, kept, part, need in plan:
+            seen = [view for row in rows for view in _views(row, need)]
             _fill(seen, source, kept, part)
         built.documents += len(rows)
         built.seconds = time.monotonic() - begun
@@ -131,6 +132,16 @@ def build(
             on_progress(built)
     built.seconds = time.monotonic() - begun
     return built
+
+
+def _views(document: Document, need: Need) -> list[Document]:
+    """The document as the sources of a need see it: once a picture, once or not at all."""
+    if isinstance(need, PerPicture):
+        return picture_views(document)
+    if isinstance(need, Generated):
+        view = generated_view(document, need.folder)
+        return [] if view is None else [view]
+    return [document]
 
 
 def _windows(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from magpie.features.generated import Generated
 from magpie.features.needs import Asset, Need, Pixels
 from magpie.schema import Document
 
@@ -29,7 +30,7 @@ class PerPicture(Need):
 
 def inner(need: Need) -> Need:
     """What is wanted of one picture."""
-    return need.of if isinstance(need, PerPicture) else need
+    return need.of if isinstance(need, PerPicture | Generated) else need
 
 
 def picture_views(document: Document) -> list[Document]:

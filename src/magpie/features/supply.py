@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
+from magpie.features.divergence import DivergenceScores, PublishedScores
 from magpie.features.each import PerPicture, gather, inner, picture_views
+from magpie.features.generated import Generated, generated_view
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.proposals import Proposer
@@ -75,7 +77,11 @@ class Supplier:
         self._device = device
         self._sources: dict[type[Need], Source] = {s.kind: s for s in (*own, *sources)}
         self._kept: dict[Need, Kept] = {}
-        self._plain: dict[type[Need], Supply] = {Texts: texts_of, **(suppliers or {})}
+        self._plain: dict[type[Need], Supply] = {
+            Texts: texts_of,
+            DivergenceScores: PublishedScores(corpora),
+            **(suppliers or {}),
+        }
 
     def __call__(self, document: Document, needs: Iterable[Need]) -> Assets:
         """Every need of one document; what cannot be had is an absent asset with its reason.
@@ -171,6 +177,11 @@ class Supplier:
             views = [picture_views(document) for document in documents]
             parts = iter(self._supply([view for row in views for view in row], need.of))
             return [gather({view.media[0].id: next(parts) for view in row}) for row in views]
+        if isinstance(need, Generated):
+            seen = [generated_view(document, need.folder) for document in documents]
+            found = iter(self._supply([view for view in seen if view is not None], need.of))
+            none = Asset.absent("no picture was generated from the text")
+            return [none if view is None else next(found) for view in seen]
         source = self.source(need)
         if source is None:
             return [self._plain[type(need)](document, need) for document in documents]
