@@ -210,6 +210,12 @@ class Method(nn.Module, ABC):
         nothing unless a method has any."""
 
     @property
+    def draws_with_replacement(self) -> bool:
+        """Whether training sees a sample of the documents, drawn once with replacement, as some
+        public loaders do: of many, about 63% are ever seen."""
+        return False
+
+    @property
     def room(self) -> int | None:
         """Longest input in pieces that is read whole; None where a text of any length is."""
         return None

@@ -38,6 +38,10 @@ class Examples:
     ) -> None:
         self.method = method
         self.documents = list(documents)
+        if method.draws_with_replacement:
+            # One draw a run, from a seed of its own: a run that goes on sees the same sample.
+            drawn = random.Random(f"replacement:{len(self.documents)}")
+            self.documents = drawn.choices(self.documents, k=len(self.documents))
         self.supplier = supplier
         self.needs = method.needs()
         self._kept: dict[int, tuple[Example, dict[str, Tensor]]] | None = {} if keep else None
