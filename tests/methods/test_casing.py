@@ -99,6 +99,7 @@ def test_attention_dropout_is_set_alone():
         LabelSpace(entity_types=("PER",)),
     )
     config = method.text.transformer.config
-    assert config.attention_probs_dropout_prob == 0.0 and config.hidden_dropout_prob == 0.1
+    assert config.attention_probs_dropout_prob == 0.0
+    assert config.hidden_dropout_prob == 0.1
     with pytest.raises(ConfigError, match="attention_dropout must lie in"):
         method_class("bert-crf").Config(attention_dropout=1.0)
