@@ -14,6 +14,7 @@ from magpie.features.divergence import DivergenceScores, PublishedScores
 from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.generated import Generated, generated_view
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
+from magpie.features.phrases import Phrases, SidePhrases
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.proposals import Proposer
 from magpie.features.region_names import RegionNames
@@ -80,6 +81,7 @@ class Supplier:
         self._plain: dict[type[Need], Supply] = {
             Texts: texts_of,
             DivergenceScores: PublishedScores(corpora),
+            Phrases: SidePhrases(corpora),
             **(suppliers or {}),
         }
 

@@ -24,9 +24,10 @@ from torch.nn import functional
 
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
-from magpie.features import Asset, Assets, Crops, Need, Pixels, Texts
+from magpie.features import Asset, Assets, Crops, Need, Pixels
 from magpie.features.divergence import DivergenceScores
 from magpie.features.generated import Generated
+from magpie.features.phrases import Phrases
 from magpie.methods.base import Batch, Example, Method
 from magpie.methods.labels import LabelSpace
 from magpie.nn.multigrained import MultiGrained
@@ -56,7 +57,8 @@ class TranslationSettings:
     object_count: int = 3
     #: folder of generated pictures, named as the posts' own; documents may bring them as well
     generated_folder: str = ""
-    #: context that holds the phrases; a post without any is read with its own words as phrases
+    #: context or side sources of the phrases; where none has any, relations take the mentions and
+    #: entities the first words
     phrases: tuple[str, ...] = ("tmr-phrases-mnre",)
     #: phrase pieces that are read (K)
     phrase_length: int = 6
@@ -137,13 +139,13 @@ class Translated(Method):
         return (self.whole, own), (Generated(self.whole, folder), Generated(made, folder))
 
     @property
-    def _texts(self) -> Texts:
-        return Texts(sources=tuple(self.config.phrases))
+    def _phrases(self) -> Phrases:
+        return Phrases(tuple(self.config.phrases))
 
     def needs(self) -> frozenset[Need]:
         wanted: set[Need] = {need for view in self._views for need in view}
         if self.config.phrases:
-            wanted.add(self._texts)
+            wanted.add(self._phrases)
         return frozenset(wanted | {DivergenceScores(self.config.scores)})
 
     def add_views(self, example: Example, assets: Assets, fallback: Sequence[str]) -> Example:
@@ -170,7 +172,7 @@ class Translated(Method):
         known = assets[DivergenceScores(c.scores)]
         if known.present:
             scores = _tensor(known, "scores")
-        texts = assets[self._texts].texts if c.phrases else ()
+        texts = assets[self._phrases].texts if c.phrases else ()
         ids, mask = self.phrase_pieces(" ".join(texts).split() or list(fallback))
         example.inputs.update(
             pictures=pictures,
