@@ -21,3 +21,63 @@ RELATION["bert-re"] = Probe(
     train=800,
     loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
 )
+
+# Captions are read beside the picture; none was generated, so that branch is the post's words.
+RELATION["camim"] = Probe(
+    task="mre",
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "freeze_vision": True,
+        "captions": ("controlled",),
+        "max_caption_len": 16,
+        "text_length": 24,
+        "max_length": 40,
+        "objects": "whole",
+        "generated_objects": "whole",
+        "object_count": 1,
+        "phrases": (),
+        "scores": "",
+        "dropout": 0.0,
+        "module_dropout": 0.0,
+    },
+    train=800,
+    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
+)
+
+# No picture is generated and no score is known: both streams of the post's own picture count half.
+RELATION["tmr-re"] = Probe(
+    task="mre",
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "objects": "whole",
+        "generated_objects": "whole",
+        "object_count": 1,
+        "max_length": 48,
+        "phrases": (),
+        "mask_padding": True,
+        "dropout": 0.0,
+    },
+    train=800,
+    test=200,
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
+RELATION["tmr-ner"] = Probe(
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "objects": "whole",
+        "generated_objects": "whole",
+        "object_count": 1,
+        "max_length": 48,
+        "phrases": (),
+        "mask_padding": True,
+        "hidden": 64,
+        "head_rate": None,
+        "reduction": "mean",
+    },
+    train=800,
+    test=200,
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
