@@ -271,8 +271,10 @@ class Tagging(Method):
 
     def text_states(self, batch: Batch) -> Tensor:
         """The encoder's last states [B, T, D], the dictionary's features added where that is on."""
-        added = None if self.casing is None else self.casing(batch.inputs["case"])
-        states = self.text(batch.inputs["input_ids"], batch.inputs["attention_mask"], added)
+        read = [batch.inputs["input_ids"], batch.inputs["attention_mask"]]
+        if self.casing is not None:
+            read.append(self.casing(batch.inputs["case"]))
+        states = self.text(*read)
         return self.ideas.add_features(states, batch.inputs)
 
     def idea_bias(self, batch: Batch) -> Tensor:
