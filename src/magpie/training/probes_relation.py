@@ -41,8 +41,9 @@ RELATION["camim"] = Probe(
         "dropout": 0.0,
         "module_dropout": 0.0,
     },
-    train=800,
-    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=1e-3, warmup=0.05)),
+    train=320,
+    test=200,
+    loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
 
 # No picture is generated and no score is known: both streams of the post's own picture count half.
