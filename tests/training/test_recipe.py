@@ -41,7 +41,10 @@ TINY = {"text": "tiny-bert", "vision": "tiny-vit"}
 SMALL = {
     name: ["config.vision=tiny-clip", "config.fusion_layers=1"]
     for name in ("mkgformer", "mkgformer-re")
-} | {name: ["config.vision=tiny-resnet"] for name in ("umgf", "hvpnet", "hvpnet-re")}
+} | {
+    name: ["config.vision=tiny-resnet"]
+    for name in ("umgf", "hvpnet", "hvpnet-re", "tmr-re", "tmr-ner", "camim")
+}
 _ASKS = "config.grounder.text=tiny-bert"
 _TAGS = "config.tagger.text=tiny-bert"
 SMALL |= {
