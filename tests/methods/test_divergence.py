@@ -27,6 +27,7 @@ from magpie.methods.divergence import (  # noqa: E402
     load_estimator,
 )
 from magpie.nn.contrast import supervised_contrast  # noqa: E402
+from magpie.schema import Document  # noqa: E402
 
 CAPTIONS = [("a red dog", "c1"), ("a blue cat", "c2"), ("a green city", "c3")]
 WEB = [("great day", "w1"), ("see this", "w2"), ("more today", "w2")]
@@ -166,5 +167,5 @@ def test_it_supplies_scores() -> None:
     found = supplier(both, {need})[need].arrays["scores"]
     assert found[0].tolist() == pytest.approx(one[0].tolist(), abs=1e-6)
     assert found[1].tolist() == pytest.approx(two[0].tolist(), abs=1e-6)
-    bare = dataclasses.replace(posts[0], media=())
+    bare = Document(id="bare", blocks=posts[0].blocks)
     assert not supplier(bare, {need})[need].present

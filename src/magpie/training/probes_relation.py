@@ -64,21 +64,3 @@ RELATION["tmr-re"] = Probe(
     test=200,
     loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
-RELATION["tmr-ner"] = Probe(
-    config={
-        "text": "tiny-bert",
-        "vision": "tiny-resnet",
-        "objects": "whole",
-        "generated_objects": "whole",
-        "object_count": 1,
-        "max_length": 48,
-        "phrases": (),
-        "mask_padding": True,
-        "hidden": 64,
-        "head_rate": None,
-        "reduction": "mean",
-    },
-    train=800,
-    test=200,
-    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
-)
