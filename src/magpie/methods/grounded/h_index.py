@@ -9,7 +9,7 @@ the distribution that the gold boxes spread over them.
 Unusual: the decoder has no vocabulary of its own (:mod:`magpie.nn.pointer`); regions have neither
 positions nor a norm; an entity whose boxes no candidate covers is trained as not in the picture.
 Where the public code (NUSTM/GMNER) departs from its own intention, the default follows the
-intention and an option named ``legacy_*`` the code; docs/methods/h-index.md has the list.
+intention and an option named ``legacy_*`` the code; docs/methods/h_index.md has the list.
 
 A text without regions (no picture, nothing supplied) is read by the same layers: nothing shows, and
 what the decoder says about regions is passed on as "unknown" (:mod:`magpie.methods.grounding`).
