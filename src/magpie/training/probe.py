@@ -119,7 +119,7 @@ PROBES["mkgformer"] = Probe(config={**_TOWERS, "head_rate": None})
 PROBES["mkgformer-re"] = Probe(
     task="mre",
     config=_TOWERS,
-    loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+    loop=LoopConfig(epochs=28, batch=16, optimiser=OptimiserConfig(rate=1.5e-3, warmup=0.05)),
 )
 
 # A ResNet without pre-training: it is trained along, and needs the statistics of its batches.
