@@ -175,7 +175,7 @@ def test_phrases_of_the_context_or_the_mentions() -> None:
         POSTS[0].blocks[0].text[e.span.start : e.span.end] for e in POSTS[0].entities
     )
     expected = tokenizer(mentions, add_special_tokens=False)["input_ids"][:6]
-    found = batch_of(method, [POSTS[0]]).inputs
+    found = batch_of(made(phrases=()), [POSTS[0]]).inputs
     assert found["phrase_ids"][0].tolist()[: len(expected)] == expected
     assert found["phrase_mask"][0].sum() == len(expected)
 
