@@ -8,11 +8,12 @@ overlap; what is found belongs to the part in which it begins deepest, see
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from magpie.engine.joined import Joined
 from magpie.engine.windows import plan
-from magpie.schema import Annotations, Document, Entity, Event, Link, Region, Relation, Span
+from magpie.schema import Annotations, Document, Event, Span
 
 __all__ = ["Part", "cut_document", "join_annotations"]
 
@@ -74,22 +75,12 @@ def join_annotations(parts: Sequence[tuple[Part, Annotations]]) -> Annotations:
     joined = _Joined()
     for number, (part, found) in enumerate(parts):
         joined.add(number, part, found)
-    return Annotations(
-        entities=tuple(joined.entities),
-        regions=tuple(joined.regions),
-        relations=tuple(joined.relations),
-        events=tuple(joined.events),
-        links=tuple(joined.links),
-    )
+    return joined.annotations()
 
 
-class _Joined:
+class _Joined(Joined):
     def __init__(self) -> None:
-        self.entities: list[Entity] = []
-        self.regions: list[Region] = []
-        self.relations: list[Relation] = []
-        self.events: list[Event] = []
-        self.links: list[Link] = []
+        super().__init__()
         self._ends: dict[str, int] = {}
 
     def add(self, number: int, part: Part, found: Annotations) -> None:
@@ -110,36 +101,15 @@ class _Joined:
             if region.id is not None and named is not None:
                 names[region.id] = named
             self.regions.append(dataclasses.replace(region, id=named))
-        self._add_linked(number, part, found, names.get)
 
-    def _add_linked(
-        self, number: int, part: Part, found: Annotations, new: Callable[[str], str | None]
-    ) -> None:
-        for relation in found.relations:
-            head, tail = new(relation.head), new(relation.tail)
-            if head is not None and tail is not None:
-                name = f"r{len(self.relations)}"
-                self.relations.append(dataclasses.replace(relation, id=name, head=head, tail=tail))
-        for link in found.links:
-            head, tail = new(link.head), new(link.tail)
-            if head is not None and tail is not None:
-                self.links.append(dataclasses.replace(link, head=head, tail=tail))
-        for event in found.events:
-            span = None if event.trigger is None else _moved(event.trigger, part)
-            if (span is None and number) or (
-                span is not None and not part.first <= span.start < part.last
-            ):
-                continue
-            arguments = tuple(
-                dataclasses.replace(each, target=target)
-                for each in event.arguments
-                if (target := new(each.target)) is not None
-            )
-            self.events.append(
-                dataclasses.replace(
-                    event, id=f"ev{len(self.events)}", trigger=span, arguments=arguments
-                )
-            )
+        def placed(event: Event) -> Event | None:
+            if event.trigger is None:
+                return None if number else event
+            span = _moved(event.trigger, part)
+            own = part.first <= span.start < part.last
+            return dataclasses.replace(event, trigger=span) if own else None
+
+        self.add_linked(found, names.get, placed)
 
 
 def _moved(span: Span, part: Part) -> Span:

@@ -10,17 +10,8 @@ import dataclasses
 from collections.abc import Sequence
 from itertools import groupby
 
-from magpie.schema import (
-    Annotations,
-    Block,
-    Document,
-    Entity,
-    Event,
-    Grounding,
-    Link,
-    Region,
-    Relation,
-)
+from magpie.engine.joined import Joined
+from magpie.schema import Annotations, Block, Document, Grounding, Region
 
 __all__ = ["join_steps", "split_steps"]
 
@@ -86,24 +77,11 @@ def join_steps(
     joined = _Joined()
     for number, (_, found) in enumerate(steps):
         joined.add(number, found)
-    return Annotations(
-        entities=tuple(joined.entities),
-        regions=tuple(joined.regions),
-        relations=tuple(joined.relations),
-        events=tuple(joined.events),
-        links=tuple(joined.links),
-    )
+    return joined.annotations()
 
 
-class _Joined:
+class _Joined(Joined):
     """Collects the steps' annotations under ids of their own."""
-
-    def __init__(self) -> None:
-        self.entities: list[Entity] = []
-        self.regions: list[Region] = []
-        self.relations: list[Relation] = []
-        self.events: list[Event] = []
-        self.links: list[Link] = []
 
     def add(self, number: int, found: Annotations) -> None:
         names: dict[str, str] = {}
@@ -124,15 +102,4 @@ class _Joined:
         # Steps that share a picture find the same in it.
         fresh = (renamed(region) for region in found.regions)
         self.regions += [region for region in fresh if region not in self.regions]
-        for relation in found.relations:
-            head, tail, name = names[relation.head], names[relation.tail], f"r{len(self.relations)}"
-            self.relations.append(dataclasses.replace(relation, id=name, head=head, tail=tail))
-        for link in found.links:
-            head, tail = names[link.head], names[link.tail]
-            self.links.append(dataclasses.replace(link, head=head, tail=tail))
-        for event in found.events:
-            arguments = tuple(
-                dataclasses.replace(each, target=names[each.target]) for each in event.arguments
-            )
-            name = f"ev{len(self.events)}"
-            self.events.append(dataclasses.replace(event, id=name, arguments=arguments))
+        self.add_linked(found, names.get)

@@ -317,6 +317,12 @@ def _given_back(document: Document, found: Annotations, *, grounds: bool) -> Ann
     return dataclasses.replace(found, entities=tuple(entities))
 
 
+def under_one_another(parts: Sequence[Tensor], value: float = 0.0) -> Tensor:
+    """[K, ...] of every document -> [N, ...], padded at the ends; empty stays empty."""
+    rows = [row for part in parts for row in part]
+    return pad_stack(rows, value) if rows else parts[0]
+
+
 def pad_stack(tensors: Sequence[Tensor], value: float = 0.0) -> Tensor:
     """Tensors of one rank, padded at the end of every dimension and stacked: [B, ...]."""
     shape = [max(sizes) for sizes in zip(*(t.shape for t in tensors), strict=True)]

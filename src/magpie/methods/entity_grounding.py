@@ -23,7 +23,15 @@ from torch import Tensor
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need, RegionFeatures
 from magpie.features.supply import Supplier
-from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Task, pad_stack
+from magpie.methods.base import (
+    Batch,
+    Example,
+    Method,
+    MethodConfig,
+    Output,
+    Task,
+    under_one_another,
+)
 from magpie.methods.base import without_gold as input_of
 from magpie.methods.grounding import Candidates, gold_target, grounding_of, region_candidates
 from magpie.methods.labels import LabelSpace
@@ -167,7 +175,7 @@ class EntityGrounding(Method):
                 [{n: t for n, t in e.inputs.items() if n not in self.by_entity} for e in examples]
             ),
             **{
-                name: _under_one_another([e.inputs[name] for e in examples])
+                name: under_one_another([e.inputs[name] for e in examples])
                 for name in sorted(self.by_entity)
             },
             "owner": torch.repeat_interleave(torch.arange(len(examples)), counts),
@@ -288,9 +296,3 @@ def best_threshold(
         return sum(r if p > theta else a for p, r, a in rows), -abs(theta - default)
 
     return max(tried, key=score)
-
-
-def _under_one_another(parts: Sequence[Tensor]) -> Tensor:
-    """[K, T] of every document -> [N, T], padded with zeros at the end."""
-    rows = [row for part in parts for row in part]
-    return pad_stack(rows) if rows else parts[0]

@@ -29,7 +29,7 @@ from magpie.methods.base import (
     MethodConfig,
     Output,
     Task,
-    pad_stack,
+    under_one_another,
 )
 from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import Words, add_markers, mark_pair
@@ -212,11 +212,8 @@ class Relating(Method):
 
     def _rows(self, name: str, parts: Sequence[Tensor]) -> Tensor:
         """[K, ...] of every document -> [N, ...], padded at the ends."""
-        rows = [row for part in parts for row in part]
-        if not rows:
-            return parts[0]
         fill = float(self.text.pad_id) if name == "input_ids" else self.padding.get(name, 0.0)
-        return pad_stack(rows, fill)
+        return under_one_another(parts, fill)
 
     def pair_states(self, states: Tensor, batch: Batch) -> Tensor:
         """States at the opening markers, side by side: [N, T, D] -> [N, 2 D], head first."""

@@ -240,8 +240,8 @@ class Tagging(Method):
             # A text of which nothing is left still has one position, so that the chain has one.
             return {"tags": torch.tensor([self.tag_ids[tag] for tag in kept] or [0])}
         names = ["X"] * len(example.inputs["input_ids"])
-        special = ("[CLS]", "[SEP]") if self.config.tag_order == "umt" else ("CLS", "SEP")
-        names[0], names[-1] = special
+        umt = self.config.tag_order == "umt"
+        names[0], names[-1] = ("[CLS]", "[SEP]") if umt else ("CLS", "SEP")
         for tag, place in zip(tags, first, strict=True):
             if place >= 0:
                 names[place] = tag
@@ -272,10 +272,8 @@ class Tagging(Method):
     def text_states(self, batch: Batch) -> Tensor:
         """The encoder's last states [B, T, D], the dictionary's features added where that is on."""
         read = [batch.inputs["input_ids"], batch.inputs["attention_mask"]]
-        if self.casing is not None:
-            read.append(self.casing(batch.inputs["case"]))
-        states = self.text(*read)
-        return self.ideas.add_features(states, batch.inputs)
+        read += [] if self.casing is None else [self.casing(batch.inputs["case"])]
+        return self.ideas.add_features(self.text(*read), batch.inputs)
 
     def idea_bias(self, batch: Batch) -> Tensor:
         """What the dictionary adds to the emissions, [B, T or W, L]."""
