@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
 from magpie.methods.generation.phrases import (
     find_phrase,
-    legacy_phrase,
     piece_offsets,
     pieces_of,
 )
@@ -20,22 +17,6 @@ def test_the_phrase_is_found_where_no_negation_precedes_it():
     assert find_phrase([101, 8, 200, 201, 1, 16, 8, 1023], PHRASE, 59) == [(5, 6, 7)]
     assert find_phrase([101, 59, 102, 200, 16, 8, 1023], PHRASE, 59) == [(4, 5, 6)]
     assert find_phrase([], PHRASE, 59) == find_phrase([16, 8], PHRASE, 59) == []
-
-
-def test_the_marks_of_the_release_slide():
-    assert legacy_phrase(TWO, PHRASE, 59, training=True) == [11, 12, 13]
-    assert legacy_phrase(TWO, PHRASE, 59, training=False) == [13, 14, 15]
-    with_the = [101, 8, 200, 201, 1, 16, 8, 1023]
-    assert legacy_phrase(with_the, PHRASE, 59, training=True) == [4, 5, 6]
-    assert legacy_phrase(with_the, PHRASE, 59, training=False) == [5, 6, 7]
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_not_inside_a_name_swallows_the_next_phrase_of_the_release(training):
-    swallowed = [101, 59, 102, 200, 201, 16, 8, 1023]
-    assert legacy_phrase(swallowed, PHRASE, 59, training=training) == []
-    again = legacy_phrase([*swallowed, 300, 16, 8, 1023], PHRASE, 59, training=training)
-    assert len(again) == 3
 
 
 def test_offsets_follow_pieces_that_complete_no_character():

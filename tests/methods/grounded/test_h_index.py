@@ -16,7 +16,7 @@ from torch import Tensor  # noqa: E402
 
 from magpie.backbones import load_seq2seq  # noqa: E402
 from magpie.corpora import load  # noqa: E402
-from magpie.errors import ConfigError  # noqa: E402
+from magpie.errors import ConfigError, ModelError  # noqa: E402
 from magpie.features import Asset, Assets  # noqa: E402
 from magpie.methods._h_index import (  # noqa: E402
     HIndexConfig,
@@ -201,6 +201,12 @@ def test_special_pieces_inside_a_text_are_text() -> None:
 
 
 # Scores.
+
+
+def test_a_tokenizer_that_lost_the_markers_is_refused() -> None:
+    # What a checkpoint would meet whose tokenizer was exchanged.
+    with pytest.raises(ModelError, match="the tokenizer lacks"):
+        HIndex(HIndexConfig(seq2seq="tiny-bart"), FOUR, load_seq2seq("tiny-bart"))
 
 
 def test_columns_that_are_never_chosen() -> None:

@@ -2,14 +2,14 @@
 
 A parsed sentence knows its characters (:mod:`magpie.methods.generation.sentences`);
 :func:`piece_offsets` leads from characters to pieces of any tokenizer. :func:`find_phrase` works
-on ids alone, as the release does, without the release's two defects (:func:`legacy_phrase`).
+on ids alone, as the release does, without the defects of the release's scans.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-__all__ = ["find_phrase", "legacy_phrase", "piece_offsets", "pieces_of"]
+__all__ = ["find_phrase", "piece_offsets", "pieces_of"]
 
 Range = tuple[int, int]
 
@@ -39,48 +39,6 @@ def find_phrase(
         else:
             place += 1
     return hits
-
-
-def legacy_phrase(
-    ids: Sequence[int], phrase: tuple[int, int, int], negation: int, *, training: bool
-) -> list[int]:
-    """The steps that the release's scan marks, in order; a list whose length may be no multiple.
-
-    "not" arms a flag that swallows the next "in", wherever that stands. In training a "the" or
-    "image" out of order advances the piece but not the mark, so later marks slide to the left.
-
-    Args:
-        ids, phrase, negation: as for :func:`find_phrase`.
-        training: the scan of the loss; False is that of decoding, whose marks do not slide.
-
-    Example:
-        >>> ids = [101, 8, 200, 16, 8, 1023]
-        >>> legacy_phrase(ids, (16, 8, 1023), 59, training=True)
-        [2, 3, 4]
-        >>> legacy_phrase(ids, (16, 8, 1023), 59, training=False)
-        [3, 4, 5]
-    """
-    first, second, third = phrase
-    marks: list[bool] = []
-    armed, seen = False, 0
-    for piece in ids:
-        in_order = (second if seen == 1 else third if seen == 2 else first) == piece
-        if piece == negation:
-            armed = True
-            marks.append(False)
-        elif piece == first:
-            marks.append(not armed)
-            seen = 0 if armed else 1
-            armed = False
-        elif piece in (second, third) and in_order:
-            marks.append(True)
-            seen = (seen + 1) % 3
-        elif piece in (second, third):
-            if not training:
-                marks.append(False)
-        else:
-            marks.append(False)
-    return [place for place, marked in enumerate(marks) if marked]
 
 
 def piece_offsets(

@@ -49,6 +49,7 @@ from magpie.methods.base import (
 from magpie.methods.generation.constrain import IndexMask, Mask, constrained
 from magpie.methods.generation.index_sequence import IndexGrammar, IndexItem
 from magpie.methods.generation.result import ParseResult
+from magpie.methods.generation.special import check
 from magpie.methods.grounding import (
     Candidates,
     entity_words,
@@ -98,6 +99,7 @@ class HIndex(Method):
         self.region_projection = nn.Linear(config.feature_width, width)
         self.region_dropout = nn.Dropout(config.region_dropout)
         self.pointer = PointerLayer(width, config.dropout)
+        check(seq2seq.tokenizer, markers, where=seq2seq.name)
         places = seq2seq.tokenizer.get_vocab()
         #: piece ids of start, end, flags and types: what indices 0 to 3 + K are fed as
         self.special = [
