@@ -15,7 +15,7 @@ from magpie.corpora.pictures import picture_name
 from magpie.corpora.side.context import key_of
 from magpie.errors import ConfigError
 from magpie.features.source import first_picture
-from magpie.schema import Box, Document, Region
+from magpie.schema import Box, Document, Media, Region
 from magpie.vision import LoadedImage
 
 __all__ = ["Boxes", "BoxesOf", "PublishedBoxes", "SideBoxes", "by_picture"]
@@ -118,8 +118,28 @@ class SideBoxes:
             for box in boxes
         ]
 
+    @property
+    def in_fractions(self) -> bool:
+        """Whether its boxes were published as fractions, and so are known without the picture."""
+        return self._side.name in side.FRACTIONS
+
+    def fractions(self, document: Document) -> list[tuple[float, ...]]:
+        """(centre x, centre y, width, height) of the boxes of the document's first picture as
+        fractions of it, whether the picture is there or not.
+
+        Raises:
+            ConfigError: the source is written in pixels, or says nothing of the document's split.
+        """
+        if not self.in_fractions:
+            raise ConfigError(f"{self._side.name} is written in pixels of pictures, not fractions")
+        medium = next((m for m in document.media if m.kind == "image"), None)
+        return [side.fractions_from_box(box)[:4] for box in self._listed(document, medium)]
+
     def _boxes(self, document: Document) -> list[Box]:
-        source, medium = document.source, first_picture(document)
+        return self._listed(document, first_picture(document))
+
+    def _listed(self, document: Document, medium: Media | None) -> list[Box]:
+        source = document.source
         if source is None or source.split is None or medium is None:
             return []
         place = f"{source.corpus}:{source.split}"

@@ -12,7 +12,9 @@ from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
 from magpie.features.divergence import DivergenceScores, PublishedScores
 from magpie.features.each import PerPicture, gather, inner, picture_views
+from magpie.features.frames import FrameSource
 from magpie.features.generated import Generated, generated_view
+from magpie.features.geometry import GeometrySource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.phrases import Phrases, SidePhrases
 from magpie.features.pixels import CropSource, PixelSource
@@ -72,6 +74,8 @@ class Supplier:
             PixelSource(pictures),
             CropSource(pictures, names),
             RegionSource(regions, pictures, names),
+            FrameSource(pictures, names),
+            GeometrySource(pictures, names),
         ]
         self.store = store
         self._pictures = pictures
