@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from magpie.cli.app import app
+from magpie.cli.score import _labels
 from magpie.schema import Annotations, Document, Entity, Span
 
 
@@ -256,6 +257,27 @@ def test_every_two_of_three_systems(files: tuple[Path, Path]) -> None:
     table = run(gold, predicted, gold, predicted, "--samples", "50").stdout
     assert "+33.33" in table
     assert "Holm" in table
+
+
+def test_systems_are_called_by_what_sets_their_paths_apart(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    gold, predicted = files
+    paths = [tmp_path / "runs" / name / "test.predictions.jsonl" for name in ("umt", "ita/seed-2")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(predicted.read_bytes())
+    shown = run(gold, *paths).stdout.splitlines()
+    assert [line.strip() for line in shown if line.strip() in ("umt", "ita/seed-2")] == [
+        "umt",
+        "ita/seed-2",
+    ]
+    assert not any("test.predictions" in line for line in shown)
+    # nothing would be left of the first one's name
+    inner = paths[0].parent / "test.predictions.jsonl" / "test.predictions.jsonl"
+    assert [str(each) for each in (paths[0], inner)] == _labels([paths[0], inner], short=True)
+    assert _labels(paths[:1], short=True) == [str(paths[0])]
+    assert _labels(paths, short=False) == [str(each) for each in paths]
 
 
 def test_a_system_of_other_documents_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def score_command(
     full = analyse or train is not None or html is not None
     systems = [
         (
-            str(path),
+            label,
             look_into(
                 wanted,
                 _read(path, chosen),
@@ -132,7 +132,7 @@ def score_command(
                 shallow=not full,
             ),
         )
-        for path in predicted
+        for label, path in zip(_labels(predicted, short=not json), predicted, strict=True)
     ]
     comparisons = compare_all(
         [(label, each.report) for label, each in systems], samples=samples, seed=seed
@@ -153,6 +153,24 @@ def score_command(
         )
         return
     _print(systems, comparisons, full=full)
+
+
+def _labels(paths: list[Path], *, short: bool) -> list[str]:
+    """A name a system: its path; ``short`` leaves out the folders and the file name all share."""
+    whole = [str(path) for path in paths]
+    if not short or len(set(paths)) < max(2, len(paths)):
+        return whole
+    parts = [path.parts for path in paths]
+    head = _shared(parts)
+    tail = _shared([each[head:][::-1] for each in parts])
+    cut = [each[head : len(each) - tail] for each in parts]
+    return [str(Path(*each)) for each in cut] if all(cut) else whole
+
+
+def _shared(parts: list[tuple[str, ...]]) -> int:
+    """How many first parts all have in common."""
+    columns = zip(*parts, strict=False)
+    return next((at for at, each in enumerate(columns) if len(set(each)) > 1), min(map(len, parts)))
 
 
 def _write_page(
