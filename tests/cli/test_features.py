@@ -129,3 +129,19 @@ def test_sizes(text: str, size: int) -> None:
     from magpie.cli.features import _bytes
 
     assert _bytes(text) == size
+
+
+def test_captions_are_built_for_a_method_that_reads_them(tmp_path: Path) -> None:
+    """Named among a method's sources or in the recipe's context: one entry a picture."""
+    settings = ["text=tiny-bert", "sources=[captioner:tiny-blip]"]
+    pairs = [part for pair in settings for part in ("--set", f"config.{pair}")]
+    method = ["controlled@ner", "--method", "pgim", *pairs, "--store", str(tmp_path)]
+    found = run("build", *method, *ONLY)
+    (part,) = found["splits"]["train"]["needs"]
+    assert (part["need"]["kind"], part["need"]["captioner"]) == ("captions", "tiny-blip")
+    assert part["computed"] > 0
+    assert part["computed"] + part["kept"] + part["absent"] == 8
+    joined = ["--set", "data.context=[captioner:tiny-blip]"]
+    tagger = ["controlled@ner", "--method", "bert-crf", "--set", "config.text=tiny-bert"]
+    again = run("build", *tagger, *joined, *ONLY, "--store", str(tmp_path))
+    assert [s["needs"][0]["computed"] for s in again["splits"].values()] == [0, 0]

@@ -9,7 +9,9 @@ import pytest
 from magpie.errors import ConfigError, NotFoundError
 from magpie.features.build import Built
 from magpie.features.store import Store
+from magpie.training.data import read_documents
 from magpie.training.features import build_features, recipe_of
+from magpie.training.recipe import DataConfig
 
 TINY = [
     *("config.text=tiny-bert", "config.vision=tiny-vit", "config.width=32", "config.heads=4"),
@@ -44,3 +46,15 @@ def test_no_such_split(tmp_path: Path) -> None:
     recipe = recipe_of("mmner-model", "controlled@ner", TINY)
     with pytest.raises(ConfigError, match="no split 'exam'"):
         build_features(recipe, Store(tmp_path), splits=("exam",))
+
+
+def test_captions_join_the_documents_that_are_read() -> None:
+    name = "captioner:tiny-blip"
+    data = DataConfig(corpus="controlled@ner", context=(name,))
+    documents = read_documents("controlled@ner:train", data, limit=4)
+    plain = read_documents("controlled@ner:train", DataConfig(corpus="controlled@ner"), limit=4)
+    for captioned, bare in zip(documents, plain, strict=True):
+        texts = captioned.context[len(bare.context) :]
+        assert len(texts) == sum(medium.present for medium in bare.media[:1])
+        assert all((text.kind, text.source) == ("caption", name) for text in texts)
+    assert any(len(document.context) for document in documents)

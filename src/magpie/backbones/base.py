@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from magpie._io import atomic_write, dump_json, parse_json
 from magpie.errors import ModelError
 
-__all__ = ["Backbone", "from_folder", "load_local"]
+__all__ = ["Backbone", "from_folder", "load_local", "weights_digest"]
 
 CONFIG_FILE = "backbone.json"
 
@@ -82,12 +82,17 @@ class Backbone(nn.Module, ABC):
 
         Reads every weight once: about half a second for ResNet-152.
         """
-        digest = hashlib.sha256(type(self.model).__name__.encode())
-        for name, value in sorted(self.model.state_dict().items()):
-            digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            flat = value.detach().cpu().contiguous().reshape(-1)
-            digest.update(flat.view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return weights_digest(self.model)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 over class, names, types, shapes and values of all weights, hexadecimal."""
+    digest = hashlib.sha256(type(model).__name__.encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def from_folder(folder: Path) -> Backbone:

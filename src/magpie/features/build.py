@@ -117,10 +117,10 @@ def build(
         raise ConfigError("a build needs a store", mend=f"Name its folder, or set {VARIABLE}.")
     begun = time.monotonic()
     plan: list[tuple[Source, Kept, BuiltNeed, Need]] = []
-    for need in sorted(needs, key=lambda need: need.digest):
-        if (source := supplier.source(need)) is not None:
-            kept = Kept(supplier.store, source, inner(need), strict=True)
-            plan.append((source, kept, BuiltNeed(inner(need)), need))
+    parts = {part: source for need in needs for source, part in supplier.computed(need)}
+    for need in sorted(parts, key=lambda need: need.digest):
+        kept = Kept(supplier.store, parts[need], inner(need), strict=True)
+        plan.append((parts[need], kept, BuiltNeed(inner(need)), need))
     built = Built([part for _, _, part, _ in plan])
     for rows in _windows(documents, window):
         for source, kept, part, need in plan:

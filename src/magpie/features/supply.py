@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
+from magpie.features.captions import (
+    CAPTIONER,
+    Captions,
+    CaptionSource,
+    caption_needs,
+    with_captions,
+)
 from magpie.features.divergence import DivergenceScores, PublishedScores
 from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.frames import FrameSource
@@ -74,6 +81,7 @@ class Supplier:
             PixelSource(pictures),
             CropSource(pictures, names),
             RegionSource(regions, pictures, names),
+            CaptionSource(pictures, device=device),
             FrameSource(pictures, names),
             GeometrySource(pictures, names),
         ]
@@ -144,14 +152,36 @@ class Supplier:
             )
         return found
 
+    def computed(self, need: Need) -> list[tuple[Source, Need]]:
+        """What is computed for a need, and by whom; nothing where documents bring it along.
+
+        Raises:
+            ConfigError: nobody supplies a need of this kind.
+        """
+        parts = caption_needs(need) or (need,)
+        found = ((self.source(part), part) for part in parts)
+        return [(source, part) for source, part in found if source is not None]
+
+    def captioned(
+        self, documents: Sequence[Document], names: Sequence[str]
+    ) -> tuple[list[Document], list[tuple[str, ...]]]:
+        """The documents with the captions of ``captioner:NAME`` among their context.
+
+        Returns:
+            the documents, and for each the reasons of the captions that could not be had.
+
+        Raises:
+            ModelError: a captioner is not on this machine.
+        """
+        return with_captions(documents, names, self._supply)
+
     def fingerprints(self, needs: Iterable[Need]) -> dict[str, dict[str, Any]]:
         """What decides the features, by digest of the need: kept in checkpoints."""
         found = {}
-        for need in needs:
-            if (source := self.source(need)) is not None:
-                body = {**source.fingerprint(inner(need)), "need": need.describe()}
-                # As it comes back from a file: tuples are lists there.
-                found[need.digest] = parse_json(dump_json(body))
+        for source, need in (part for each in needs for part in self.computed(each)):
+            body = {**source.fingerprint(inner(need)), "need": need.describe()}
+            # As it comes back from a file: tuples are lists there.
+            found[need.digest] = parse_json(dump_json(body))
         return found
 
     def check(self, expected: Mapping[str, Mapping[str, Any]], needs: Iterable[Need]) -> None:
@@ -188,6 +218,8 @@ class Supplier:
             found = iter(self._supply([view for view in seen if view is not None], need.of))
             none = Asset.absent("no picture was generated from the text")
             return [none if view is None else next(found) for view in seen]
+        if written := caption_needs(need):
+            return self._texts(documents, cast(Texts, need), written)
         source = self.source(need)
         if source is None:
             return [self._plain[type(need)](document, need) for document in documents]
@@ -200,6 +232,17 @@ class Supplier:
         if need not in self._kept:
             self._kept[need] = Kept(self.store, source, need)
         return [_finished(source, r, need) for r in self._kept[need].arrays(asks)]
+
+    def _texts(
+        self, documents: Sequence[Document], need: Texts, written: Sequence[Captions]
+    ) -> list[Asset]:
+        names = [CAPTIONER + part.captioner for part in written]
+        rows, reasons = self.captioned(documents, names)
+        found = [self._plain[Texts](row, need) for row in rows]
+        return [
+            asset if asset.present or not why else Asset.absent("; ".join(why))
+            for asset, why in zip(found, reasons, strict=True)
+        ]
 
 
 class Kept:

@@ -17,6 +17,7 @@ from magpie.corpora.controlled import TASKS, ControlledConfig, controlled
 from magpie.engine.grounding.proposals import local_boxes
 from magpie.errors import ConfigError, MediaError
 from magpie.features.build import default_store
+from magpie.features.captions import is_captioner
 from magpie.features.supply import Supplier
 from magpie.methods.base import Method, Task
 from magpie.methods.labels import LabelSpace
@@ -87,13 +88,15 @@ def read_documents(
             images=None if _carries_pictures(name) else data.images,
             types=data.types,
             orphans=data.orphans,
-            context=data.context,
+            context=tuple(name for name in data.context if not is_captioner(name)),
         )
         found = []
         for document in documents:
             found.append(document)
             if limit is not None and len(found) == limit:
                 break
+    if written := [name for name in data.context if is_captioner(name)]:
+        found, _ = supplier_for(data, ref).captioned(found, written)
     return [_bare(document) for document in found] if data.pictures == "none" else found
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import yaml
 
 from magpie.errors import ConfigError
+from magpie.features import Texts
 from magpie.features.build import Built, build
+from magpie.features.captions import caption_needs, is_captioner
 from magpie.features.store import Store
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import method_class
@@ -59,11 +62,15 @@ def build_features(
     data = recipe.data
     limits = {"train": data.limit, "dev": data.limit_dev}
     refs = {split: ref for split in splits if (ref := data.ref(split)) is not None}
+    # Captions are written into this store, not while the documents are read.
+    written = tuple(name for name in data.context if is_captioner(name))
+    plain = replace(data, context=tuple(name for name in data.context if name not in written))
     documents = {
-        split: read_documents(ref, data, limit=limits.get(split)) for split, ref in refs.items()
+        split: read_documents(ref, plain, limit=limits.get(split)) for split, ref in refs.items()
     }
     labels = LabelSpace.of(document for rows in documents.values() for document in rows)
     needs = method_class(recipe.method).build(recipe.config, labels).needs()
+    needs |= set(caption_needs(Texts(sources=written)))
     found = {}
     for split, rows in documents.items():
         supplier = supplier_for(data, refs[split], device)

@@ -79,7 +79,7 @@ class DataConfig:
     images: str | None = None
     #: required: stop where one is absent; none: take them all away
     pictures: Literal["optional", "required", "none"] = "optional"
-    #: side sources whose texts join the documents
+    #: side sources whose texts join the documents; ``captioner:NAME`` writes captions
     context: tuple[str, ...] = ()
     #: coarse maps entity types to PER, LOC, ORG and OTHER
     types: Literal["own", "coarse"] = "own"
