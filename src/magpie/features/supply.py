@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
+from magpie.features.depth import DepthSource
 from magpie.features.captions import (
     CAPTIONER,
     Captions,
@@ -23,6 +24,7 @@ from magpie.features.frames import FrameSource
 from magpie.features.generated import Generated, generated_view
 from magpie.features.geometry import GeometrySource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
+from magpie.features.objects import ObjectSource
 from magpie.features.phrases import Phrases, SidePhrases
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.proposals import Proposer
@@ -81,6 +83,8 @@ class Supplier:
             PixelSource(pictures),
             CropSource(pictures, names),
             RegionSource(regions, pictures, names),
+            ObjectSource(pictures),
+            DepthSource(pictures, device=device),
             CaptionSource(pictures, device=device),
             FrameSource(pictures, names),
             GeometrySource(pictures, names),

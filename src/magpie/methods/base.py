@@ -24,7 +24,7 @@ from magpie.backbones import Backbone
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.labels import LabelSpace
-from magpie.schema import Annotations, Document, Entity, Relation
+from magpie.schema import Annotations, Document, Entity, Region, Relation
 
 if TYPE_CHECKING:
     from magpie.features.supply import Supplier
@@ -145,15 +145,27 @@ def without_gold(document: Document, given: Collection[str] = frozenset()) -> Do
         Entity(id=e.id, span=e.span, type=e.type if "types" in given else HIDDEN_TYPE)
         for e in gold.entities
     )
+    regions: tuple[Region, ...] = _bare_regions(gold) if "regions" in given else ()
     relations: tuple[Relation, ...] = ()
     if "pairs" in given:
-        known = {entity.id for entity in entities}
+        known = {entity.id for entity in entities} | {region.id for region in regions}
         relations = tuple(
             Relation(id=r.id, head=r.head, tail=r.tail, type=HIDDEN_TYPE)
             for r in gold.relations
             if r.head in known and r.tail in known
         )
-    return document.with_annotations(Annotations(entities=entities, relations=relations))
+    return document.with_annotations(
+        Annotations(entities=entities, regions=regions, relations=relations)
+    )
+
+
+def _bare_regions(gold: Annotations) -> tuple[Region, ...]:
+    """Every region as a place that stands alone: not what it is called, nor whom it shows."""
+    found: dict[object, Region] = {}
+    for region in gold.all_regions():
+        bare = dataclasses.replace(region, label=None, score=None, provenance=None)
+        found.setdefault(region.id or bare, bare)
+    return tuple(found.values())
 
 
 class Method(nn.Module, ABC):
@@ -169,7 +181,8 @@ class Method(nn.Module, ABC):
     tasks: ClassVar[frozenset[Task]]
     Config: ClassVar[type[MethodConfig]]
     #: what its task hands it beside text and pictures: ``entities`` (spans), their ``types``,
-    #: ``pairs`` (the ends of relations, without their types)
+    #: ``regions`` (of the pictures, without what they are called and whom they show), ``pairs``
+    #: (the ends of relations, without their types)
     given: ClassVar[frozenset[str]] = frozenset()
     #: reads a procedure whole, each step beside its own picture; else it is handed step by step
     reads_steps: ClassVar[bool] = False
@@ -204,6 +217,11 @@ class Method(nn.Module, ABC):
     def begin(self, stage: str) -> None:
         """Told before a stage of training begins, and with an empty name when the last has ended;
         does nothing unless a method has stages."""
+
+    def study(self, documents: Sequence[Document], supplier: Supplier) -> None:
+        """Told the training documents before the first step of every stage: counts vocabularies
+        and the like, once, into buffers that checkpoints carry; does nothing unless a method has
+        any."""
 
     def tune(self, documents: Sequence[Document], supplier: Supplier) -> None:
         """Chooses thresholds on the development split, before each time it is scored there; does
@@ -293,19 +311,24 @@ class Method(nn.Module, ABC):
             self.train(training)
         if "entities" in self.given:
             grounds = Task.GMNER in self.tasks
+            handed = "regions" in self.given
             found = [
-                _given_back(d, a, grounds=grounds) for d, a in zip(documents, found, strict=True)
+                _given_back(d, a, grounds=grounds, regions=handed)
+                for d, a in zip(documents, found, strict=True)
             ]
         return found
 
 
-def _given_back(document: Document, found: Annotations, *, grounds: bool) -> Annotations:
-    """``found`` with the given entities as the document has them, but for what the method says.
+def _given_back(
+    document: Document, found: Annotations, *, grounds: bool, regions: bool
+) -> Annotations:
+    """``found`` with what was given as the document has it, but for what the method says.
 
     Args:
         document: handed the entities over.
         found: in it, entities keep their ids.
         grounds: the method says where they show; else their boxes are the document's, too.
+        regions: the document's regions were given.
     """
     own = {entity.id: entity for entity in document.entities}
     entities = []
@@ -314,7 +337,10 @@ def _given_back(document: Document, found: Annotations, *, grounds: bool) -> Ann
         if grounds:
             given = dataclasses.replace(given, grounding=entity.grounding)
         entities.append(given)
-    return dataclasses.replace(found, entities=tuple(entities))
+    changes: dict[str, Any] = {"entities": tuple(entities)}
+    if regions and document.annotations is not None:
+        changes["regions"] = document.annotations.regions
+    return dataclasses.replace(found, **changes)
 
 
 def under_one_another(parts: Sequence[Tensor], value: float = 0.0) -> Tensor:

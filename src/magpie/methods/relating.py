@@ -34,14 +34,16 @@ from magpie.methods.base import (
 from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import Words, add_markers, mark_pair
 from magpie.methods.tagging import document_words
-from magpie.schema import Annotations, Document, Entity, Provenance, Relation
+from magpie.schema import Annotations, Document, Entity, Provenance, Region, Relation
 from magpie.text.align import words_of
 
 __all__ = [
     "Relating",
     "RelatingConfig",
     "candidate_pairs",
+    "object_pairs",
     "pair_types",
+    "word_range",
 ]
 
 _log = logging.getLogger(__name__)
@@ -81,6 +83,29 @@ def candidate_pairs(document: Document) -> list[tuple[Entity, Entity]]:
             if head in entities and tail in entities
         ]
     return [(a, b) for a in given.entities for b in given.entities if a.id != b.id]
+
+
+def object_pairs(document: Document, regions: Sequence[Region]) -> list[tuple[Entity, Region]]:
+    """The pairs of a mention and an object to judge: those listed, else every mention with every
+    object.
+
+    Args:
+        document: with its given mentions and pairs.
+        regions: the objects that a method sees.
+    """
+    given = document.annotations
+    if given is None:
+        return []
+    entities = {entity.id: entity for entity in given.entities}
+    named = {region.id: region for region in regions if region.id is not None}
+    if given.relations:
+        listed = dict.fromkeys((relation.head, relation.tail) for relation in given.relations)
+        return [
+            (entities[head], named[tail])
+            for head, tail in listed
+            if head in entities and tail in named
+        ]
+    return [(entity, region) for entity in given.entities for region in named.values()]
 
 
 def pair_types(document: Document) -> dict[tuple[str, str], str]:
@@ -135,7 +160,7 @@ class Relating(Method):
         ends = (int(tokenizer.cls_token_id), int(tokenizer.sep_token_id))
         pairs, rows = [], []
         for head, tail in candidate_pairs(document):
-            first, second = (_word_range(entity, places) for entity in (head, tail))
+            first, second = (word_range(entity, places) for entity in (head, tail))
             if first is None or second is None:
                 continue
             limit = min(c.max_length, self.text.max_positions)
@@ -257,6 +282,7 @@ class Relating(Method):
         for example in batch.examples:
             given = example.document.annotations or Annotations()
             taken = {entity.id for entity in given.entities}
+            taken |= {region.id for region in given.regions if region.id is not None}
             relations: list[Relation] = []
             for head, tail in example.notes["pairs"]:
                 row = next(rows)
@@ -270,6 +296,7 @@ class Relating(Method):
             found.append(
                 Annotations(
                     entities=given.entities,
+                    regions=given.regions,
                     relations=tuple(relations),
                     provenance=Provenance(method=self.name),
                 )
@@ -277,7 +304,7 @@ class Relating(Method):
         return found
 
 
-def _word_range(entity: Entity, places: Sequence[tuple[str, int, int]]) -> Words | None:
+def word_range(entity: Entity, places: Sequence[tuple[str, int, int]]) -> Words | None:
     """The words a mention touches, counted over all blocks."""
     inside = [index for index, (block, _, _) in enumerate(places) if block == entity.span.block]
     if not inside:
