@@ -12,7 +12,14 @@ from torch import nn
 
 from magpie.backbones.torchvision_names import resnet_names
 
-__all__ = ["HVPNET_UNUSED", "hvpnet_names", "mkgformer_name", "resnet_map", "umt_name"]
+__all__ = [
+    "HVPNET_UNUSED",
+    "hvpnet_names",
+    "mkgformer_name",
+    "moreformer_name",
+    "resnet_map",
+    "umt_name",
+]
 
 _CHAIN = {"start_transitions": "start", "end_transitions": "end", "transitions": "transitions"}
 
@@ -76,6 +83,14 @@ _MKGFORMER = {
     r"crf\.(start|end)_transitions": r"crf.\1",
     r"crf\.transitions": "crf.transitions",
 }
+#: what MOREformer adds to MKGformer's names, or calls otherwise
+_MOREFORMER = {
+    r"model\.vision_embeddings\.depth_embedding\.(.+)": r"tokens.depth.\1",
+    r"model\.vision_embeddings\.position_embedding\.weight": "tokens.positions",
+    r"model\.encoder\.image_position_embeddings\.(.+)": r"places.place.\1",
+    r"model\.encoder\.layernorm\.(.+)": r"places.norm.\1",
+    r"mm_linear\.(.+)": r"mm_linear.\1",
+}
 
 
 def umt_name(public: str) -> str:
@@ -117,6 +132,25 @@ def mkgformer_name(public: str) -> str:
         if match:
             return match.expand(ours)
     raise AssertionError(public)
+
+
+def moreformer_name(public: str, first: int) -> str | None:
+    """MOREformer (NJUNLP/MORE); None for what is made there and never used.
+
+    Args:
+        public: its name there.
+        first: index of the first layer that exchanges.
+    """
+    for pattern, ours in _MOREFORMER.items():
+        match = re.fullmatch(pattern, public)
+        if match:
+            return match.expand(ours)
+    found = mkgformer_name(public)
+    match = re.fullmatch(r"towers\.lockstep\.fusions\.(\d+)\.(.+)", found)
+    if match is None:
+        return found
+    index = int(match[1]) - first
+    return f"lockstep.fusions.{index}.{match[2]}" if index >= 0 else None
 
 
 def resnet_map(vision: nn.Module, prefix: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from magpie.errors import ConfigError
 from magpie.features import Asset, Assets, Crops, Need, Pixels
 from magpie.nn.lockstep import CropTokens, LockStep, TowerStates
 
-__all__ = ["TowerConfig", "Towers", "lengthened"]
+__all__ = ["TowerConfig", "Towers", "check_kinds", "lengthened"]
 
 
 # Without slots: a class can have only one base with slots, and that is the head's.
@@ -70,17 +70,7 @@ class Towers(nn.Module):
 
     def __init__(self, config: TowerConfig, text: TextEncoder, vision: VisionEncoder) -> None:
         super().__init__()
-        for role, encoder, wanted in (
-            ("text", text, ("bert",)),
-            ("picture", vision, ("clip_vision_model",)),
-        ):
-            kind = encoder.transformer.config.model_type
-            if kind not in wanted:
-                raise ConfigError(
-                    f"the {role} tower must be of type {' or '.join(wanted)}, got {kind!r}",
-                    where=encoder.name,
-                    mend="MKGformer works inside the layers of BERT and CLIP.",
-                )
+        check_kinds(text, vision)
         self.config = config
         self._pixels = vision.pixels
         patch = int(vision.transformer.config.patch_size)
@@ -151,6 +141,25 @@ class Towers(nn.Module):
                 mask_prefix=self.config.mask_text_prefix,
             ),
         )
+
+
+def check_kinds(text: TextEncoder, vision: VisionEncoder) -> None:
+    """Whether both towers are of the kinds inside whose layers the lock step works.
+
+    Raises:
+        ConfigError: another kind of encoder.
+    """
+    for role, encoder, wanted in (
+        ("text", text, "bert"),
+        ("picture", vision, "clip_vision_model"),
+    ):
+        kind = encoder.transformer.config.model_type
+        if kind != wanted:
+            raise ConfigError(
+                f"the {role} tower must be of type {wanted}, got {kind!r}",
+                where=encoder.name,
+                mend="The towers exchange inside the layers of BERT and CLIP.",
+            )
 
 
 def _pixels(need: Need, asset: Asset) -> Tensor:

@@ -6,14 +6,18 @@ and a BERT layer each go their own way. In a fusion layer the picture goes first
 to the keys and values of the text layer before (prefix-guided interaction); then the text's
 feed-forward part adds what its words find in the picture (correlation-aware fusion).
 
-Layers and weights of both towers stay those of transformers; only what is new is held here.
+Layers and weights of both towers stay those of transformers; only what is new is held here. What
+later methods change is a switch of :class:`LockStep`: which picture tokens count and how often, and
+what happens to them before the fusion layers (MOREformer pools them to objects).
 
-Shapes: N texts, B pictures, T pieces, P picture tokens, K cut-outs, H heads, D width of both
-towers, F inner width of the text's feed-forward part.
+Shapes: N texts, B pictures, T pieces, P picture tokens, O what is left of them in the fusion layers
+(P unless they are pooled), K cut-outs, H heads, D width of both towers, F inner width of the text's
+feed-forward part, Q places of a text that are read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,6 +36,7 @@ __all__ = [
     "LockStep",
     "TowerStates",
     "correlated",
+    "crop_patches",
     "prefix_guided",
     "text_keys_values",
     "text_layer",
@@ -63,7 +68,8 @@ def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor |
         layer: of a CLIP vision tower.
         states: Z [N, P, D].
         prefix: K_text and V_text.
-        seen: [N, 1, 1, T + P], true where a key may be seen; None for everything.
+        seen: [N, 1, 1, T + P], true where a key may be seen, or what is added to the scores; None
+            for everything.
     """
     own = layer.self_attn
     z = layer.layer_norm1(states)  # N,P,D
@@ -76,9 +82,14 @@ def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor |
     return cast(Tensor, states + layer.mlp(layer.layer_norm2(states)))
 
 
-def correlated(context: Tensor, vision: Tensor) -> Tensor:
-    """F = softmax(C Z^T) Z, not scaled: context C [N, T, D], vision Z [N, P, D] -> [N, T, D]."""
+def correlated(context: Tensor, vision: Tensor, bias: Tensor | None = None) -> Tensor:
+    """F = softmax(C Z^T) Z, not scaled: context C [N, T, D], vision Z [N, P, D] -> [N, T, D].
+
+    ``bias`` [N, P] is added to the scores, minus infinity where a token does not count.
+    """
     similarity = context @ vision.transpose(1, 2)  # N,T,P
+    if bias is not None:
+        similarity = similarity + bias[:, None]
     return similarity.softmax(-1) @ vision
 
 
@@ -96,9 +107,9 @@ class CorrelationFusion(nn.Module):
         self.dense = nn.Linear(width, inner)
         bert_init(self.dense, deviation)
 
-    def forward(self, context: Tensor, vision: Tensor) -> Tensor:
-        """C [N, T, D], Z [N, P, D] -> [N, T, F]."""
-        return cast(Tensor, self.dense(correlated(context, vision)))
+    def forward(self, context: Tensor, vision: Tensor, bias: Tensor | None = None) -> Tensor:
+        """C [N, T, D], Z [N, P, D] -> [N, T, F]; ``bias`` as of :func:`correlated`."""
+        return cast(Tensor, self.dense(correlated(context, vision, bias)))
 
 
 def text_keys_values(layer: Any, states: Tensor) -> KeysValues:
@@ -115,11 +126,15 @@ def text_layer(
     seen: Tensor | None,
     fusion: CorrelationFusion | None = None,
     vision: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """A BERT layer; with a fusion its feed-forward part also reads the picture.
 
     C = heads side by side, before W_o; a = LN(W_o C + x);
     h = gelu(W_1 a + b_1 + W_f F + b_f); y = LN(W_2 h + b_2 + a).
+
+    ``states`` may be those of some places only: keys and values are of all. ``bias`` is that of
+    :func:`correlated`.
     """
     own = layer.attention.self
     queries = _heads(own.query(states), own.num_attention_heads)
@@ -128,7 +143,7 @@ def text_layer(
     a = layer.attention.output(context, states)
     grown = layer.intermediate.dense(a)  # N,T,F
     if fusion is not None and vision is not None:
-        grown = grown + fusion(context, vision)
+        grown = grown + fusion(context, vision, bias)
     h = layer.intermediate.intermediate_act_fn(grown)
     return cast(Tensor, layer.output(h, a))
 
@@ -171,22 +186,27 @@ class CropTokens(nn.Module):
         own = clip.embeddings
         parts = [own.class_embedding.expand(len(grounded), 1, -1)]  # B,1,D
         if whole is not None:
-            parts.append(_patches(own, whole[:, None]) + own.position_embedding.weight[1:])
-        parts.append(_patches(own, grounded) + self.grounded_positions)
-        parts.append(_patches(own, detector) + self.detector_positions)
+            parts.append(_flat(own, whole[:, None]) + own.position_embedding.weight[1:])
+        parts.append(_flat(own, grounded) + self.grounded_positions)
+        parts.append(_flat(own, detector) + self.detector_positions)
         return torch.cat(parts, 1)  # B,P,D
 
 
-def _patches(embeddings: Any, crops: Tensor) -> Tensor:
-    """[B, K, 3, side, side] -> [B, K * patches, D], the patches of a cut-out row by row."""
-    read = embeddings.patch_embedding(crops.flatten(0, 1))  # B*K,D,rows,columns
-    return cast(Tensor, read.flatten(2).transpose(1, 2).unflatten(0, crops.shape[:2]).flatten(1, 2))
+def crop_patches(convolution: nn.Module, crops: Tensor) -> Tensor:
+    """[B, K, C, side, side] -> [B, K, patches, D], the patches of a cut-out row by row."""
+    read = convolution(crops.flatten(0, 1))  # B*K,D,rows,columns
+    return cast(Tensor, read.flatten(2).transpose(1, 2).unflatten(0, crops.shape[:2]))
+
+
+def _flat(embeddings: Any, crops: Tensor) -> Tensor:
+    """By CLIP's own convolution: [B, K, 3, side, side] -> [B, K * patches, D]."""
+    return crop_patches(embeddings.patch_embedding, crops).flatten(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class TowerStates:
-    """What every layer returned: ``text`` [N, T, D]; ``vision`` [B, P, D] below the fusion layers,
-    [N, P, D] in them."""
+    """What every layer returned: ``text`` [N, T, D] (the last one [N, Q, D] where places were
+    named); ``vision`` [B, P, D] below the fusion layers, [N, O, D] in them."""
 
     text: tuple[Tensor, ...]
     vision: tuple[Tensor, ...]
@@ -199,12 +219,16 @@ class LockStep(nn.Module):
         text: configuration of the BERT tower.
         vision: configuration of the CLIP tower.
         fusion_layers: how many layers, the last ones, exchange.
+        every_layer: make fusion weights for all layers, as MKGformer publishes them, though only
+            the last ones use theirs.
 
     Raises:
         ConfigError: the towers do not fit together.
     """
 
-    def __init__(self, text: Any, vision: Any, fusion_layers: int = 4) -> None:
+    def __init__(
+        self, text: Any, vision: Any, fusion_layers: int = 4, *, every_layer: bool = True
+    ) -> None:
         super().__init__()
         for what in ("num_hidden_layers", "hidden_size", "num_attention_heads"):
             if getattr(text, what) != getattr(vision, what):
@@ -221,10 +245,9 @@ class LockStep(nn.Module):
             )
         #: index of the first fusion layer
         self.fusion_start = self.depth - fusion_layers
-        # As published, every layer has its weights, though only the last ones use them.
         self.fusions = nn.ModuleList(
             CorrelationFusion(text.hidden_size, text.intermediate_size, text.initializer_range)
-            for _ in range(self.depth)
+            for _ in range(self.depth if every_layer else fusion_layers)
         )
 
     def forward(
@@ -237,6 +260,10 @@ class LockStep(nn.Module):
         owner: Tensor | None = None,
         *,
         mask_prefix: bool = True,
+        token_bias: Tensor | None = None,
+        between: Callable[[Tensor], Tensor] | None = None,
+        object_bias: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> TowerStates:
         """Both towers, bottom to top.
 
@@ -247,6 +274,12 @@ class LockStep(nn.Module):
             tokens: picture tokens behind the first norm [B, P, D].
             owner: [N], the picture of each text; None where text n has picture n.
             mask_prefix: hide padded pieces from the picture.
+            token_bias: [B, P], added to the scores of picture tokens: minus infinity hides one, the
+                logarithm of n counts it n times. None counts every token once.
+            between: what is done to the picture's states before the fusion layers, [B, P, D] ->
+                [B, O, D].
+            object_bias: [B, O], as ``token_bias``, in the fusion layers.
+            places: [N, Q], the only pieces that are read of the last text layer; None for all.
         """
         seen = cast(
             Tensor | None,
@@ -254,31 +287,54 @@ class LockStep(nn.Module):
                 config=bert.config, inputs_embeds=words, attention_mask=attention_mask
             ),
         )
-        prefix_seen = None
-        if mask_prefix:
-            everything = attention_mask.new_ones((len(words), tokens.shape[1]))
-            prefix_seen = torch.cat([attention_mask, everything], 1).bool()[:, None, None]
+        token_seen = None if token_bias is None else token_bias[:, None, None]
         x, z = words, tokens
         texts, visions = [], []
         before: KeysValues | None = None
+        prefix_seen = None
         for index, (text, vision) in enumerate(
             zip(bert.encoder.layer, clip.encoder.layers, strict=True)
         ):
             if before is None:
-                z = vision(z, attention_mask=None)
+                z = vision(z, attention_mask=token_seen)
             else:
                 z = prefix_guided(vision, z, before, prefix_seen)
             visions.append(z)
-            # So far a picture knows nothing of its texts; from the next layer on each reads it
-            # in its own way.
-            if index == self.fusion_start - 1 and owner is not None:
-                z = z[owner]
+            if index == self.fusion_start - 1:
+                z = z if between is None else between(z)  # B,O,D
+                # So far a picture knows nothing of its texts; from the next layer on each reads it
+                # in its own way.
+                if owner is not None:
+                    z = z[owner]
+                    object_bias = None if object_bias is None else object_bias[owner]
+                prefix_seen = _prefix_seen(attention_mask, mask_prefix, object_bias, z)
             if index < self.fusion_start - 1:
                 x = text(x, seen)
             else:
                 own = text_keys_values(text, x)
-                fusion = cast(CorrelationFusion, self.fusions[index])
-                x = text_layer(text, x, own, seen, None if before is None else fusion, z)
+                fusion = None
+                if before is not None:
+                    fusion = cast(CorrelationFusion, self.fusions[index - self.depth])
+                if places is not None and index == self.depth - 1:
+                    # Nobody asks what the other pieces have become.
+                    x = x.gather(1, places.unsqueeze(2).expand(-1, -1, x.shape[2]))
+                    seen = None if seen is None else seen[:, :, :1]
+                x = text_layer(text, x, own, seen, fusion, z, object_bias)
                 before = own
             texts.append(x)
         return TowerStates(tuple(texts), tuple(visions))
+
+
+def _prefix_seen(
+    attention_mask: Tensor, mask_prefix: bool, object_bias: Tensor | None, states: Tensor
+) -> Tensor | None:
+    """What the picture may see of [pieces ; objects], as :func:`prefix_guided` wants it."""
+    if object_bias is None:
+        if not mask_prefix:
+            return None
+        everything = attention_mask.new_ones(states.shape[:2])
+        return torch.cat([attention_mask, everything], 1).bool()[:, None, None]
+    pieces = torch.zeros_like(attention_mask, dtype=states.dtype)
+    if mask_prefix:
+        pieces = pieces.masked_fill(attention_mask == 0, float("-inf"))
+    return torch.cat([pieces, object_bias.to(states.dtype)], 1)[:, None, None]
