@@ -29,7 +29,15 @@ from magpie.metrics.sequences import score_tags
 from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
 
-__all__ = ["ContextConfig", "ContextTagging", "Joined", "join_context", "label_row", "score_rows"]
+__all__ = [
+    "ContextConfig",
+    "ContextTagging",
+    "Joined",
+    "context_pieces",
+    "join_context",
+    "label_row",
+    "score_rows",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,18 @@ def join_context(
         body.extend(cut or [int(tokenizer.unk_token_id)])
     ids = [text.ids[0], *body[: max_length - 2], separator]
     return Joined(text, ids, behind, ["", *words])
+
+
+def context_pieces(context: Sequence[str], encoder: TextEncoder, limit: int) -> list[int]:
+    """The first ``limit`` pieces of all texts together; for methods that read them by themselves.
+
+    They are cut as running text: a word without pieces leaves none.
+    """
+    text = " ".join(word for part in context for word in part.split())
+    if not text:
+        return []
+    cut = encoder.tokenizer(text, add_special_tokens=False, truncation=True, max_length=limit)
+    return list(cut["input_ids"])
 
 
 def label_row(tags: Sequence[str], behind: int) -> list[str]:
