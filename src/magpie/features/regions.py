@@ -60,10 +60,10 @@ class RegionSource(Source):
     def ask(self, document: Document, need: RegionFeatures) -> Ask | Asset:
         if need.source not in self.folders:
             self.names.proposer(need.source)  # bare boxes are no regions with features
-        return self._ask(document, need.source)
+        return self.bare_ask(document, need.source)
 
     def compute(self, asks: Sequence[Ask], need: RegionFeatures) -> list[Arrays | Asset]:
-        found = self._regions(asks, need.source)
+        found = self.bare_regions(asks, need.source)
         return [r if isinstance(r, Asset) else _arrays(r, need) for r in found]
 
     def finish(self, arrays: Arrays, need: RegionFeatures) -> Asset:
@@ -74,9 +74,15 @@ class RegionSource(Source):
         return Asset(kept, reason=_mended(clipped, outside))
 
     def fingerprint(self, need: RegionFeatures) -> dict[str, Any]:
-        found: dict[str, Any] = {"version": self.version}
         if need.source not in self.folders:
-            found["proposer"] = self.names.proposer(need.source).fingerprint()
+            self.names.proposer(need.source)
+        return self.bare_fingerprint(need.source)
+
+    def bare_fingerprint(self, source: str) -> dict[str, Any]:
+        """As :meth:`fingerprint`, for boxes that nobody describes as well."""
+        found: dict[str, Any] = {"version": self.version}
+        if source not in self.folders:
+            found["proposer"] = self.names.proposer(source, bare=True).fingerprint()
         return found
 
     def regions(self, documents: Sequence[Document], source: str) -> list[Proposals | Asset]:
@@ -89,11 +95,12 @@ class RegionSource(Source):
             ConfigError: nobody gives regions of that name.
             ModelError: a network is not on this machine.
         """
-        asks = [self._ask(document, source) for document in documents]
-        found = iter(self._regions([ask for ask in asks if isinstance(ask, Ask)], source))
+        asks = [self.bare_ask(document, source) for document in documents]
+        found = iter(self.bare_regions([ask for ask in asks if isinstance(ask, Ask)], source))
         return [ask if isinstance(ask, Asset) else next(found) for ask in asks]
 
-    def _ask(self, document: Document, source: str) -> Ask | Asset:
+    def bare_ask(self, document: Document, source: str) -> Ask | Asset:
+        """What a document's regions depend on; boxes that nobody describes are regions, too."""
         folder = self.folders.get(source)
         if folder is not None:
             return _published(document, folder)
@@ -103,7 +110,8 @@ class RegionSource(Source):
             return picture
         return Ask({"picture": picture.digest, "regions": depends}, (document, picture))
 
-    def _regions(self, asks: Sequence[Ask], source: str) -> list[Proposals | Asset]:
+    def bare_regions(self, asks: Sequence[Ask], source: str) -> list[Proposals | Asset]:
+        """What :meth:`regions` gives, of documents that :meth:`bare_ask` was asked of."""
         if source in self.folders:
             return [_read(cast(Path, ask.payload)) for ask in asks]
         proposer = self.names.proposer(source, bare=True)

@@ -23,13 +23,17 @@ from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.frames import FrameSource
 from magpie.features.generated import Generated, generated_view
 from magpie.features.geometry import GeometrySource
+from magpie.features.graphs import AlignmentSource, TextSceneSource, WordGraphSource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.objects import ObjectSource
+from magpie.features.parsing import Parser, Parsers
 from magpie.features.phrases import Phrases, SidePhrases
+from magpie.features.picture_scenes import PictureSceneSource
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.proposals import Proposer
 from magpie.features.region_names import RegionNames
 from magpie.features.regions import RegionSource
+from magpie.features.side_graphs import SideGraphs
 from magpie.features.source import Arrays, Ask, Pictures, Source
 from magpie.schema import Document
 
@@ -56,8 +60,9 @@ class Supplier:
             :mod:`magpie.features.region_names`.
         regions: folders of published region features, by name.
         proposers: further makers of regions with features, by name.
-        corpora: the folder of all corpora, for boxes that were published beside them (default:
-            ``MAGPIE_DATA``).
+        parsers: of texts, by name, beside those of :mod:`magpie.features.parsing`.
+        corpora: the folder of all corpora, for boxes and graphs that were published beside them
+            (default: ``MAGPIE_DATA``).
         device: that frozen backbones run on.
         sources: further or other sources by kind of need.
         suppliers: plain functions by kind of need; their results are not kept.
@@ -72,6 +77,7 @@ class Supplier:
         boxes: Mapping[str, Boxes] | None = None,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
         proposers: Mapping[str, Proposer] | None = None,
+        parsers: Mapping[str, Parser] | None = None,
         corpora: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         sources: Sequence[Source] = (),
@@ -79,10 +85,18 @@ class Supplier:
     ) -> None:
         pictures = Pictures(root, limits)
         names = RegionNames(boxes, proposers, corpora=corpora, device=device)
+        parsed, graphs = Parsers(parsers), SideGraphs(corpora)
+        seen = RegionSource(regions, pictures, names)
+        words = WordGraphSource(parsed, graphs)
+        scenes = PictureSceneSource(seen, names, graphs)
         own = [
             PixelSource(pictures),
             CropSource(pictures, names),
-            RegionSource(regions, pictures, names),
+            seen,
+            words,
+            TextSceneSource(parsed),
+            scenes,
+            AlignmentSource(words, scenes),
             ObjectSource(pictures),
             DepthSource(pictures, device=device),
             CaptionSource(pictures, device=device),
