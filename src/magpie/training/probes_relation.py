@@ -64,3 +64,39 @@ RELATION["tmr-re"] = Probe(
     test=200,
     loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
+
+# One frame of each colour around the whole picture: the controlled corpus has no other boxes.
+RELATION["focal-mre"] = Probe(
+    task="mre",
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-clip",
+        "grounded": "whole",
+        "grounded_count": 1,
+        "detector": "whole",
+        "detector_count": 1,
+        "max_length": 40,
+        "dropout": 0.0,
+    },
+    train=1200,
+    test=200,
+    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
+
+# Without captions: what a pair is can only be seen in the object, which is the glyph. Two layers of
+# random weights learn shapes slowly from four patches, so cut-outs have 16 here.
+RELATION["moreformer"] = Probe(
+    task="object-relation",
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-clip",
+        "fusion_layers": 1,
+        "object_side": 32,
+        "use_cap": False,
+        "depth": "tiny-depth",
+        "depth_scale": -0.4,
+        "depth_shift": 1.0,
+        "place_dropout": 0.0,
+    },
+    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)

@@ -64,6 +64,8 @@ class FocalMreConfig(RelatingConfig):
     slot_norm: SlotNorm = "none"
     #: on text and views, for each slot anew, and on attention weights
     dropout: float = 0.1
+    #: replaces the text encoder's own on attention weights; None keeps it
+    attention_dropout: float | None = None
     #: a picture that is not there: empty leaves its slots out; geometry looks at places and sizes
     #: of its boxes
     absent: Literal["empty", "geometry"] = "empty"
@@ -74,8 +76,10 @@ class FocalMreConfig(RelatingConfig):
 
     def __post_init__(self) -> None:
         RelatingConfig.__post_init__(self)
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+        if not 0 <= self.dropout < 1 or not 0 <= (self.attention_dropout or 0.0) < 1:
+            raise ConfigError(
+                f"dropout must lie in [0, 1), got {self.dropout} and {self.attention_dropout}"
+            )
         if self.absent not in ("empty", "geometry"):
             raise ConfigError(f"absent must be empty or geometry, got {self.absent!r}")
         if self.legacy_no_mask and self.absent == "geometry":
@@ -110,8 +114,8 @@ class FocalMre(Relating):
 
     @classmethod
     def build(cls, config: FocalMreConfig, labels: LabelSpace) -> Self:
-        vision = load_vision(config.vision, side=config.image_side)
-        return cls(config, labels, load_text(config.text), vision)
+        text = load_text(config.text, attention_dropout=config.attention_dropout)
+        return cls(config, labels, text, load_vision(config.vision, side=config.image_side))
 
     @property
     def vision(self) -> VisionEncoder:
