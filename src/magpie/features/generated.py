@@ -1,9 +1,10 @@
 """Pictures that were generated from a post's text: a second input beside the post's own picture.
 
-A generated picture is a further medium of its document under the id ``generated``, or a file in a
-folder, named as the post's own picture is. :class:`Generated` wraps what is wanted of it; whoever
-supplies the wrapped need supplies this one, from the same cache. Boxes that were published for
-generated pictures (``tmr-generated-mnre``) are found by the same names.
+A generated picture is a further medium of its document under the id ``generated``, a file in a
+folder, named as the post's own picture is, or drawn by a pipeline (:mod:`magpie.features.drawn`).
+:class:`Generated` wraps what is wanted of it; whoever supplies the wrapped need supplies this one,
+from the same cache. Boxes that were published for generated pictures (``tmr-generated-mnre``) are
+found by the same names.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from magpie.features.source import first_picture
 from magpie.schema import Document, Media
 from magpie.vision import read_picture
 
-__all__ = ["SUFFIXES", "Generated", "generated_view"]
+__all__ = ["SUFFIXES", "Generated", "generated_view", "view_of"]
 
 #: endings of generated pictures in a folder, in the order in which they are tried
 SUFFIXES = (".jpg", ".png", ".jpeg", ".webp")
@@ -30,8 +31,9 @@ SUFFIXES = (".jpg", ".png", ".jpeg", ".webp")
 class Generated(Need):
     """The same need for the picture that was generated from the text.
 
-    ``folder`` holds files ``<name of the post's picture>.jpg`` (or ``.png``); it is looked into
-    where the document brings no medium ``generated`` of its own. Absent where neither has one.
+    ``folder`` holds files ``<name of the post's picture>.jpg`` (or ``.png``), or is
+    ``pipeline:NAME``, which draws the post's text; it is asked where the document brings no medium
+    ``generated`` of its own. Absent where neither has one.
     """
 
     of: Need = field(default_factory=Pixels)
@@ -51,8 +53,11 @@ def generated_view(document: Document, folder: str = "") -> Document | None:
     medium = next((m for m in document.media if m.id == GENERATED and m.present), None)
     if medium is None:
         medium = _from_folder(document, folder)
-    if medium is None:
-        return None
+    return None if medium is None else view_of(document, medium)
+
+
+def view_of(document: Document, medium: Media) -> Document:
+    """The document as if this picture were its only one; its words belong to no place in it."""
     blocks = tuple(
         dataclasses.replace(block, box=None, media=None)
         if block.media is not None or block.box is not None

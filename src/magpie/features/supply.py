@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
-from magpie.features.depth import DepthSource
 from magpie.features.captions import (
     CAPTIONER,
     Captions,
@@ -18,10 +17,12 @@ from magpie.features.captions import (
     caption_needs,
     with_captions,
 )
+from magpie.features.depth import DepthSource
 from magpie.features.divergence import DivergenceScores, PublishedScores
+from magpie.features.drawn import DrawnSource, drawn_need, generated_views
 from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.frames import FrameSource
-from magpie.features.generated import Generated, generated_view
+from magpie.features.generated import Generated
 from magpie.features.geometry import GeometrySource
 from magpie.features.graphs import AlignmentSource, TextSceneSource, WordGraphSource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
@@ -97,9 +98,10 @@ class Supplier:
             TextSceneSource(parsed),
             scenes,
             AlignmentSource(words, scenes),
+            CaptionSource(pictures, device=device),
+            DrawnSource(device=device),
             ObjectSource(pictures),
             DepthSource(pictures, device=device),
-            CaptionSource(pictures, device=device),
             FrameSource(pictures, names),
             GeometrySource(pictures, names),
         ]
@@ -176,7 +178,8 @@ class Supplier:
         Raises:
             ConfigError: nobody supplies a need of this kind.
         """
-        parts = caption_needs(need) or (need,)
+        drawn = drawn_need(need.folder) if isinstance(need, Generated) else None
+        parts = caption_needs(need) or ((need,) if drawn is None else (drawn, need))
         found = ((self.source(part), part) for part in parts)
         return [(source, part) for source, part in found if source is not None]
 
@@ -192,6 +195,10 @@ class Supplier:
             ModelError: a captioner is not on this machine.
         """
         return with_captions(documents, names, self._supply)
+
+    def generated(self, documents: Sequence[Document], need: Generated) -> list[Document | Asset]:
+        """Each document as if its generated picture were its only one; else why it has none."""
+        return generated_views(documents, need, self._supply)
 
     def fingerprints(self, needs: Iterable[Need]) -> dict[str, dict[str, Any]]:
         """What decides the features, by digest of the need: kept in checkpoints."""
@@ -232,10 +239,9 @@ class Supplier:
             parts = iter(self._supply([view for row in views for view in row], need.of))
             return [gather({view.media[0].id: next(parts) for view in row}) for row in views]
         if isinstance(need, Generated):
-            seen = [generated_view(document, need.folder) for document in documents]
-            found = iter(self._supply([view for view in seen if view is not None], need.of))
-            none = Asset.absent("no picture was generated from the text")
-            return [none if view is None else next(found) for view in seen]
+            seen = self.generated(documents, need)
+            found = iter(self._supply([v for v in seen if isinstance(v, Document)], need.of))
+            return [view if isinstance(view, Asset) else next(found) for view in seen]
         if written := caption_needs(need):
             return self._texts(documents, cast(Texts, need), written)
         source = self.source(need)

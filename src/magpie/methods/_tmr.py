@@ -55,7 +55,8 @@ class TranslationSettings:
     generated_objects: str = "tmr-generated-mnre"
     #: objects of either picture; missing ones are black cut-outs that take part all the same
     object_count: int = 3
-    #: folder of generated pictures, named as the posts' own; documents may bring them as well
+    #: folder of generated pictures, named as the posts' own, or pipeline:NAME, which draws them;
+    #: documents may bring them as well
     generated_folder: str = ""
     #: context or side sources of the phrases; where none has any, relations take the mentions and
     #: entities the first words
