@@ -20,8 +20,9 @@ __all__ = ["Phrases", "SidePhrases"]
 class Phrases(Need):
     """``texts``: the phrases of a document.
 
-    Each of ``sources`` is a source of the document's context, or a side source of phrases such as
-    ``tmr-phrases-mnre``; the first that has any gives all of them.
+    Each of ``sources`` is a source of the document's context, a side source of phrases such as
+    ``tmr-phrases-mnre``, or a parser whose noun chunks are taken, such as ``spacy:en_core_web_sm``
+    (:mod:`magpie.features.noun_chunks`); the first that has any gives all of them.
     """
 
     sources: tuple[str, ...] = ("tmr-phrases",)

@@ -26,6 +26,7 @@ from magpie.features.generated import Generated
 from magpie.features.geometry import GeometrySource
 from magpie.features.graphs import AlignmentSource, TextSceneSource, WordGraphSource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
+from magpie.features.noun_chunks import ChunkSource, NounChunks, chunk_names, phrases_of
 from magpie.features.objects import ObjectSource
 from magpie.features.parsing import Parser, Parsers
 from magpie.features.phrases import Phrases, SidePhrases
@@ -96,6 +97,7 @@ class Supplier:
             seen,
             words,
             TextSceneSource(parsed),
+            ChunkSource(parsed),
             scenes,
             AlignmentSource(words, scenes),
             CaptionSource(pictures, device=device),
@@ -107,6 +109,7 @@ class Supplier:
         ]
         self.store = store
         self._pictures = pictures
+        self._parsers = parsed
         self._device = device
         self._sources: dict[type[Need], Source] = {s.kind: s for s in (*own, *sources)}
         self._kept: dict[Need, Kept] = {}
@@ -179,7 +182,11 @@ class Supplier:
             ConfigError: nobody supplies a need of this kind.
         """
         drawn = drawn_need(need.folder) if isinstance(need, Generated) else None
-        parts = caption_needs(need) or ((need,) if drawn is None else (drawn, need))
+        parts: tuple[Need, ...] = caption_needs(need) or (
+            (need,) if drawn is None else (drawn, need)
+        )
+        if names := chunk_names(need, self._parsers):
+            parts = tuple(NounChunks(name) for name in names)
         found = ((self.source(part), part) for part in parts)
         return [(source, part) for source, part in found if source is not None]
 
@@ -244,6 +251,9 @@ class Supplier:
             return [view if isinstance(view, Asset) else next(found) for view in seen]
         if written := caption_needs(need):
             return self._texts(documents, cast(Texts, need), written)
+        if names := chunk_names(need, self._parsers):
+            published = self._plain[Phrases]
+            return phrases_of(documents, cast(Phrases, need), names, self._supply, published)
         source = self.source(need)
         if source is None:
             return [self._plain[type(need)](document, need) for document in documents]
