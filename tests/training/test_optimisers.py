@@ -71,6 +71,29 @@ def test_step_settings_are_checked() -> None:
         OptimiserConfig(rate=0)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"decay": -0.1}, "decay >= 0"),
+        ({"eps": 0.0}, "eps > 0"),
+        ({"beta1": 1.0}, "beta1 and beta2"),
+        ({"beta2": -0.5}, "beta1 and beta2"),
+    ],
+)
+def test_what_no_adam_can_work_with(settings: dict[str, float], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        OptimiserConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_a_methods_own_rate_may_not_be_negative() -> None:
+    config = MMNerModelConfig(
+        text="tiny-bert", vision="tiny-vit", width=16, heads=4, text_rate=-1.0
+    )
+    method = MMNerModel.build(config, LabelSpace(entity_types=("PER",)))
+    with pytest.raises(ConfigError, match=r"group text of mmner-model has rate -1\.0"):
+        make_optimiser(method, OptimiserConfig())
+
+
 def test_bert_adam_by_hand() -> None:
     """No bias correction; decay joins the update before the rate."""
     weight = nn.Parameter(torch.tensor([2.0, -1.0], dtype=torch.double))

@@ -59,6 +59,12 @@ class OptimiserConfig:
                 f"need rate > 0, 0 <= warmup < 1 and clip >= 0, got {self.rate}, {self.warmup}, "
                 f"{self.clip}"
             )
+        if self.decay < 0 or self.eps <= 0:
+            raise ConfigError(f"need decay >= 0 and eps > 0, got {self.decay} and {self.eps}")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ConfigError(
+                f"beta1 and beta2 must lie in [0, 1), got {self.beta1} and {self.beta2}"
+            )
         if self.step_count < 1 or not 0 < self.step_factor <= 1:
             raise ConfigError(
                 f"need step_count >= 1 and step_factor in (0, 1], got {self.step_count}, "
@@ -191,12 +197,21 @@ def _in_slices(
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """An optimiser over the method's groups; each keeps its peak rate under ``"peak"``."""
+    """An optimiser over the method's groups; each keeps its peak rate under ``"peak"``.
+
+    Raises:
+        ConfigError: a group of the method has a negative rate or decay.
+    """
     names = {id(parameter): name for name, parameter in method.named_parameters()}
     groups: list[dict[str, Any]] = []
     for group in method.groups():
         rate = config.rate if group.rate is None else group.rate
         decay = config.decay if group.decay is None else group.decay
+        if rate < 0 or decay < 0:
+            raise ConfigError(
+                f"the parameter group {group.name} of {method.name} has rate {rate} and decay "
+                f"{decay}; neither may be negative"
+            )
         for decayed in (True, False):
             chosen = [
                 p
