@@ -156,6 +156,14 @@ def test_without_description_and_picture_the_words_are_alone(task: str) -> None:
     assert caught.value.where == document.id
 
 
+def test_pieces_of_a_description() -> None:
+    encoder = made("ner").text
+    whole = encoder.tokenizer("a red dog today", add_special_tokens=False)["input_ids"]
+    assert context_pieces([" a  red\n", "", "dog today"], encoder, 99) == whole
+    assert context_pieces(["a red dog", "today"], encoder, 2) == whole[:2]
+    assert context_pieces([" ", ""], encoder, 9) == []
+
+
 @HEADS
 def test_nobody_plays_when_predicting(task: str) -> None:
     method = made(task)

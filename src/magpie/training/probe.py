@@ -37,7 +37,7 @@ from magpie.training.loop import LoopConfig, Trainer
 from magpie.training.optimisers import OptimiserConfig
 from magpie.training.probe_plan import Probe
 from magpie.training.probes_grounded import GROUNDED
-from magpie.training.probes_relation import RELATION
+from magpie.training.probes_relation import RELATION, SHAP_CA
 
 __all__ = ["PROBES", "Probe", "ProbeResult", "predict_all", "probe"]
 
@@ -48,6 +48,7 @@ _PROTOCOLS: dict[str, str] = {
     "ner": "ner-span-strict@1",
     "gmner": "gmner-iou50@1",
     "mre": "mre-no-none@1",
+    "object-relation": "object-entity@1",
     "procedure": "procedure-gmper@1",
 }
 
@@ -153,6 +154,12 @@ PROBES["hvpnet"] = Probe(
     config={**_PREFIX, "head_rate": None}, loop=dataclasses.replace(_SHORT, epochs=24)
 )
 PROBES["hvpnet-re"] = Probe(task="mre", config=_PREFIX, loop=_SHORT)
+# More posts than its relation head needs, to learn those whose text tells.
+PROBES["shap-ca-ner"] = Probe(
+    config={**SHAP_CA, "crf_rate": None},
+    train=1200,
+    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
 PROBES.update(GROUNDED)
 PROBES.update(RELATION)
 

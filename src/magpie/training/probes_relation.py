@@ -6,11 +6,13 @@ of the controlled corpus, which the probe moves and takes away with the pictures
 
 from __future__ import annotations
 
+from typing import Any
+
 from magpie.training.loop import LoopConfig
 from magpie.training.optimisers import OptimiserConfig
 from magpie.training.probe_plan import Probe
 
-__all__ = ["RELATION"]
+__all__ = ["RELATION", "SHAP_CA"]
 
 RELATION: dict[str, Probe] = {}
 
@@ -98,5 +100,56 @@ RELATION["moreformer"] = Probe(
         "depth_shift": 1.0,
         "place_dropout": 0.0,
     },
-    loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+    train=800,
+    loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
+
+# Descriptions are the controlled captions; sixteen players a game, so orders are drawn.
+SHAP_CA: dict[str, Any] = {
+    "text": "tiny-bert",
+    "vision": "tiny-vit",
+    "context": ("controlled",),
+    "max_length": 64,
+    "context_length": 16,
+    "project_width": 32,
+    "dropout": 0.0,
+    "fusion_dropout": 0.0,
+    "new_rate": None,
+}
+RELATION["shap-ca-re"] = Probe(
+    task="mre",
+    config=SHAP_CA,
+    train=480,
+    test=400,
+    loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+)
+
+# The whole picture is the only visual node; gates begin open, and the topics' sums over words are
+# weighed down to the size of the other terms.
+RELATION["ise-mre"] = Probe(
+    task="mre",
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "objects": "",
+        "node_text": "context",
+        "with_text": True,
+        "phrase_pooling": "mean",
+        "max_length": 32,
+        "width": 32,
+        "dropout": 0.0,
+        "kept_first": 2.0,
+        "topics": 4,
+        "topic_words": 4,
+        "word_vocabulary": 40,
+        "visual_vocabulary": 8,
+        "topic_hidden": (16,),
+        "topic_dropout": 0.0,
+        "eta1": 0.2,
+        "eta2": 0.01,
+        "encoder_rate": None,
+    },
+    train=800,
+    test=200,
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
