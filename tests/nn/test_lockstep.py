@@ -243,6 +243,44 @@ def test_swapped_cut_outs_differ_by_their_positions_only(body):
     assert torch.allclose(body.run().text[-1], after, atol=1e-5)
 
 
+def test_pieces_that_take_nothing_of_the_picture_are_plain_bert(body):
+    plain = body.bert(input_ids=body.ids, attention_mask=body.mask).last_hidden_state
+    none, all_ = torch.zeros(B, T), torch.ones(B, T)
+    real = body.mask.bool()
+    closed = body.run(judge=lambda x, z: (none, None))
+    assert torch.allclose(closed.text[-1][real], plain[real], atol=1e-5)
+    assert torch.equal(body.run(judge=lambda x, z: (all_, None)).text[-1], body.run().text[-1])
+
+
+def test_who_judges_sees_both_towers_before_they_exchange(body):
+    seen = []
+    body.run(judge=lambda x, z: seen.append((x, z)) or (None, None))
+    plain, start = body.run(), body.lockstep.fusion_start
+    ((x, z),) = seen
+    assert torch.equal(x, plain.text[start - 2])
+    assert torch.equal(z, plain.vision[start - 1])
+
+
+def test_a_bias_on_pieces_reaches_the_picture(body):
+    """Of minus infinity on all but one piece: the picture reads that piece alone."""
+    bias = torch.full((B, T), float("-inf"))
+    bias[:, 1] = 0.0
+    one = body.run(judge=lambda x, z: (None, bias)).vision
+    start = body.lockstep.fusion_start
+    states = body.run()
+    layer = body.bert.encoder.layer[start - 1]
+    keys, values = text_keys_values(layer, states.text[start - 2])
+    alone = prefix_guided(
+        body.clip.encoder.layers[start],
+        states.vision[start - 1],
+        (keys[:, :, 1:2], values[:, :, 1:2]),
+        None,
+    )
+    assert torch.allclose(one[start], alone, atol=1e-6)
+    zero = body.run(judge=lambda x, z: (None, torch.zeros(B, T)))
+    assert torch.allclose(zero.vision[-1], states.vision[-1], atol=1e-6)
+
+
 @pytest.mark.parametrize("layers", [0, 4, 5])
 def test_every_fusion_needs_a_layer_before(layers):
     with pytest.raises(ConfigError, match=f"fusion_layers must lie in 1 to 3, got {layers}"):

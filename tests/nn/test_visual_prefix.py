@@ -226,6 +226,33 @@ def test_one_slot_by_hand() -> None:
     assert torch.allclose(seen[0], torch.full_like(seen[0], 3.0))
 
 
+def test_a_weight_says_how_often_a_slot_counts() -> None:
+    text = Text("tiny-bert")
+    real, prefixes = text.mask.bool(), text.prefixes(3)
+    twice = [Prefix(torch.cat([p.keys] * 2, 2), torch.cat([p.values] * 2, 2)) for p in prefixes]
+
+    def states(given: list[Prefix], weight: Tensor | None) -> Tensor:
+        seen = torch.ones(2, given[0].keys.shape[2])
+        return prefixed_states(text.encoder.transformer, text.ids, text.mask, given, seen, weight)
+
+    def of(value: float) -> Tensor:
+        return torch.full((2, 5), value)
+
+    assert torch.equal(states(prefixes, of(1.0))[real], states(prefixes, None)[real])
+    two = states(prefixes, of(2.0))[real]
+    torch.testing.assert_close(two, states(twice, None)[real], atol=1e-5, rtol=1e-5)
+    plain = text.encoder(text.ids, text.mask)[real]
+    torch.testing.assert_close(states(prefixes, of(0.0))[real], plain, atol=1e-5, rtol=1e-5)
+    # A closed eye has no slope, and harms none beside it.
+    weight = of(1.0)
+    weight[:, 0] = 0.0
+    weight.requires_grad_()
+    states(prefixes, weight).pow(2).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.isfinite().all()
+    assert (weight.grad[0, 1:] != 0).all()
+
+
 def test_masked_slots_get_no_gradient() -> None:
     text = Text("tiny-bert")
     prefixes = text.prefixes()

@@ -10,6 +10,7 @@ of a document (the whole one first), S prefix slots, D width, C channels of all 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
@@ -236,18 +237,30 @@ class Prefixed(Method):
         example.inputs["there"] = there
         return example
 
-    def prefixed(self, batch: Batch, owner: Tensor | None = None) -> Tensor:
+    def prefixed(
+        self,
+        batch: Batch,
+        owner: Tensor | None = None,
+        *,
+        speaks: Tensor | None = None,
+        weigh: Callable[[Tensor], Tensor | None] | None = None,
+    ) -> Tensor:
         """Last states of the text, [M, T, D].
 
         Args:
             batch: with ``input_ids`` and ``attention_mask`` [M, T].
             owner: the document of each row, [M]; None where rows are documents.
+            speaks: [B], documents whose pictures are read; all where it is None.
+            weigh: is given the whole picture's last map, pooled [B, C_4], and says how much each
+                piece takes of its prefix, [M, T].
         """
         ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"]
         encoder = cast(TextEncoder, self.backbones["text"])
         if self.prefix is None:
             return cast(Tensor, encoder(ids, mask))
         there = batch.inputs["there"]
+        if speaks is not None:
+            there = there & speaks.unsqueeze(1)
         if self.config.encoder == "cached":
             blocks = self.cached_blocks(batch.inputs["maps"], there)
         else:
@@ -257,7 +270,10 @@ class Prefixed(Method):
         if owner is not None:
             prefixes = [Prefix(p.keys[owner], p.values[owner]) for p in prefixes]
             seen = seen[owner]
-        return prefixed_states(encoder.transformer, ids, mask, prefixes, seen)
+        weight = None
+        if weigh is not None:
+            weight = weigh(blocks[-1].unflatten(0, tuple(there.shape))[:, 0].mean((-2, -1)))
+        return prefixed_states(encoder.transformer, ids, mask, prefixes, seen, weight)
 
     def blocks(self, pictures: Tensor, there: Tensor) -> list[Tensor]:
         """[B, N, 3, side, side] -> four maps [B N, C_k, rows, columns]."""

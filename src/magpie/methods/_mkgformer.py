@@ -20,7 +20,7 @@ from torch.nn import functional
 from magpie.backbones import TextEncoder, VisionEncoder
 from magpie.errors import ConfigError
 from magpie.features import Asset, Assets, Crops, Need, Pixels
-from magpie.nn.lockstep import CropTokens, LockStep, TowerStates
+from magpie.nn.lockstep import CropTokens, Judge, LockStep, TowerStates
 
 __all__ = ["TowerConfig", "Towers", "check_kinds", "lengthened"]
 
@@ -114,6 +114,16 @@ class Towers(nn.Module):
             found["whole"] = Pixels(self._pixels)
         return found
 
+    def first_there(self, assets: Assets) -> Asset:
+        """Of what is read of the picture, the first that is there."""
+        found = [assets[need] for need in self._inputs().values()]
+        return next((asset for asset in found if asset.present), found[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Inputs that hold pixels, [B, ...]."""
+        return tuple(self._inputs())
+
     def prepare(self, assets: Assets) -> dict[str, Tensor]:
         """Pixels [K, 3, side, side] of each kind; zeros stand for what is absent."""
         return {name: _pixels(need, assets[need]) for name, need in self._inputs().items()}
@@ -124,6 +134,7 @@ class Towers(nn.Module):
         vision: VisionEncoder,
         inputs: Mapping[str, Tensor],
         owner: Tensor | None = None,
+        judge: Judge | None = None,
     ) -> TowerStates:
         """States of every layer of both towers; see :class:`LockStep`."""
         bert, clip = cast(Any, text.transformer), cast(Any, vision.transformer)
@@ -139,6 +150,7 @@ class Towers(nn.Module):
                 clip.pre_layrnorm(tokens),  # B,P,D
                 owner,
                 mask_prefix=self.config.mask_text_prefix,
+                judge=judge,
             ),
         )
 

@@ -166,6 +166,7 @@ class GatedGraphLayer(nn.Module):
         mask: Tensor,
         edges: Tensor,
         seen: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One layer.
 
@@ -175,6 +176,7 @@ class GatedGraphLayer(nn.Module):
             mask: [B, T], which words there are.
             edges: N, [B, T, O], 1 where a word and an object are joined.
             seen: [B, O], which objects the others may attend to; all where it is None.
+            weight: [B, T], of what each word receives; 1 where it is None.
 
         Returns:
             Both sides anew, in their shapes.
@@ -185,6 +187,8 @@ class GatedGraphLayer(nn.Module):
             x = self.intra["norm_text"](x, self.intra["text"](x))
             o = self.intra["norm_objects"](o, self.intra["objects"](o))
         m, n = self.messages(x, o, edges)  # B,T,D  B,O,D
+        if weight is not None:
+            m = weight.unsqueeze(2) * m
         x = self.norm_gate_text(x, m)  # x2
         o = self.norm_gate_objects(o, n)  # o2
         return (

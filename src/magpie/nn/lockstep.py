@@ -32,6 +32,7 @@ from magpie.nn.bert_layers import bert_init
 __all__ = [
     "CorrelationFusion",
     "CropTokens",
+    "Judge",
     "KeysValues",
     "LockStep",
     "TowerStates",
@@ -44,6 +45,8 @@ __all__ = [
 
 #: keys and values of one layer, both [N, H, T, D / H]
 KeysValues = tuple[Tensor, Tensor]
+#: text [N, T, D] and picture [N, O, D] before they exchange -> weight and bias of pieces, [N, T]
+Judge = Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]]
 
 
 def _heads(states: Tensor, count: int) -> Tensor:
@@ -127,6 +130,7 @@ def text_layer(
     fusion: CorrelationFusion | None = None,
     vision: Tensor | None = None,
     bias: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """A BERT layer; with a fusion its feed-forward part also reads the picture.
 
@@ -134,7 +138,7 @@ def text_layer(
     h = gelu(W_1 a + b_1 + W_f F + b_f); y = LN(W_2 h + b_2 + a).
 
     ``states`` may be those of some places only: keys and values are of all. ``bias`` is that of
-    :func:`correlated`.
+    :func:`correlated`; ``weight`` [N, T] multiplies W_f F + b_f.
     """
     own = layer.attention.self
     queries = _heads(own.query(states), own.num_attention_heads)
@@ -143,7 +147,8 @@ def text_layer(
     a = layer.attention.output(context, states)
     grown = layer.intermediate.dense(a)  # N,T,F
     if fusion is not None and vision is not None:
-        grown = grown + fusion(context, vision, bias)
+        read = fusion(context, vision, bias)
+        grown = grown + (read if weight is None else weight.unsqueeze(2) * read)
     h = layer.intermediate.intermediate_act_fn(grown)
     return cast(Tensor, layer.output(h, a))
 
@@ -264,6 +269,7 @@ class LockStep(nn.Module):
         between: Callable[[Tensor], Tensor] | None = None,
         object_bias: Tensor | None = None,
         places: Tensor | None = None,
+        judge: Judge | None = None,
     ) -> TowerStates:
         """Both towers, bottom to top.
 
@@ -280,6 +286,9 @@ class LockStep(nn.Module):
                 [B, O, D].
             object_bias: [B, O], as ``token_bias``, in the fusion layers.
             places: [N, Q], the only pieces that are read of the last text layer; None for all.
+            judge: called once, with text [N, T, D] and picture [N, O, D] before they exchange, for
+                two [N, T]: how much each piece takes of the picture, and what is added to its
+                scores where the picture asks pieces; None leaves either as it is.
         """
         seen = cast(
             Tensor | None,
@@ -291,7 +300,7 @@ class LockStep(nn.Module):
         x, z = words, tokens
         texts, visions = [], []
         before: KeysValues | None = None
-        prefix_seen = None
+        prefix_seen = weight = piece_bias = None
         for index, (text, vision) in enumerate(
             zip(bert.encoder.layer, clip.encoder.layers, strict=True)
         ):
@@ -307,7 +316,9 @@ class LockStep(nn.Module):
                 if owner is not None:
                     z = z[owner]
                     object_bias = None if object_bias is None else object_bias[owner]
-                prefix_seen = _prefix_seen(attention_mask, mask_prefix, object_bias, z)
+                if judge is not None:
+                    weight, piece_bias = judge(x, z)
+                prefix_seen = _prefix_seen(attention_mask, mask_prefix, object_bias, z, piece_bias)
             if index < self.fusion_start - 1:
                 x = text(x, seen)
             else:
@@ -319,22 +330,31 @@ class LockStep(nn.Module):
                     # Nobody asks what the other pieces have become.
                     x = x.gather(1, places.unsqueeze(2).expand(-1, -1, x.shape[2]))
                     seen = None if seen is None else seen[:, :, :1]
-                x = text_layer(text, x, own, seen, fusion, z, object_bias)
+                    weight = None if weight is None else weight.gather(1, places)
+                x = text_layer(text, x, own, seen, fusion, z, object_bias, weight)
                 before = own
             texts.append(x)
         return TowerStates(tuple(texts), tuple(visions))
 
 
 def _prefix_seen(
-    attention_mask: Tensor, mask_prefix: bool, object_bias: Tensor | None, states: Tensor
+    attention_mask: Tensor,
+    mask_prefix: bool,
+    object_bias: Tensor | None,
+    states: Tensor,
+    piece_bias: Tensor | None = None,
 ) -> Tensor | None:
     """What the picture may see of [pieces ; objects], as :func:`prefix_guided` wants it."""
-    if object_bias is None:
+    if object_bias is None and piece_bias is None:
         if not mask_prefix:
             return None
         everything = attention_mask.new_ones(states.shape[:2])
         return torch.cat([attention_mask, everything], 1).bool()[:, None, None]
     pieces = torch.zeros_like(attention_mask, dtype=states.dtype)
+    if piece_bias is not None:
+        pieces = piece_bias.to(states.dtype)
+    if object_bias is None:
+        object_bias = states.new_zeros(states.shape[:2])
     if mask_prefix:
         pieces = pieces.masked_fill(attention_mask == 0, float("-inf"))
     return torch.cat([pieces, object_bias.to(states.dtype)], 1)[:, None, None]

@@ -38,6 +38,8 @@ Pyramid = Literal["joined", "per_block"]
 
 #: what BERT's code adds to the scores of hidden keys
 _HIDDEN = -10000.0
+#: weight that no sum of float32 notices; the logarithm of 0 would have no gradient
+_LEAST = 1e-30
 
 
 class Prefix(NamedTuple):
@@ -176,6 +178,7 @@ def prefixed_states(
     attention_mask: Tensor,
     prefixes: Sequence[Prefix],
     prefix_mask: Tensor,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Last states of a BERT-like encoder whose layers also attend to a prefix.
 
@@ -185,6 +188,8 @@ def prefixed_states(
         attention_mask: [B, T], 1 where there is a token.
         prefixes: one a layer.
         prefix_mask: [B, S], 1 where a slot may be seen.
+        weight: [B, T], 1 where it is None: how often a slot counts when a token spreads its
+            attention; 0 hides the prefix from the token.
 
     Returns:
         [B, T, D].
@@ -195,6 +200,11 @@ def prefixed_states(
     hidden = (1.0 - seen)[:, None, None, :] * _HIDDEN  # B,1,1,S+T
     # Spread over the queries: fused attention wants no broadcast there.
     hidden = hidden.expand(-1, -1, states.shape[1], -1)
+    if weight is not None:
+        # A key whose score gains ln w counts w times.
+        lift = weight.to(states.dtype).clamp_min(_LEAST).log()[:, None, :, None]  # B,1,T,1
+        slots, own = hidden.split([prefix_mask.shape[1], attention_mask.shape[1]], -1)
+        hidden = torch.cat([slots + lift, own], -1)
     for layer, prefix in zip(parts.encoder.layer, prefixes, strict=True):
         states = layer(states, hidden, past_key_values=_InFront(prefix))
     return cast(Tensor, states)

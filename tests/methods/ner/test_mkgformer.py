@@ -185,7 +185,9 @@ def test_words_as_chain_positions(mask: bool) -> None:
 def test_a_dictionary_may_speak(mask: bool, tmp_path: Path) -> None:
     names = tmp_path / "names.tsv"
     names.write_text("Rocky\tPER\t9\n", "utf-8")
-    ideas = IdeasConfig(dictionary=str(names), eps=0.0, dictionary_features=True, beta=0.5)
+    ideas = IdeasConfig(
+        dictionary=str(names), eps=0.0, dictionary_features=True, beta=0.5, lower_image=False
+    )
     plain, told = mkgformer(mask_text_prefix=mask), mkgformer(mask_text_prefix=mask, ideas=ideas)
     told.load_state_dict(plain.state_dict(), strict=False)
     with torch.no_grad():

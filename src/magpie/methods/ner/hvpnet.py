@@ -15,13 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder, VisionEncoder
-from magpie.features import Assets
+from magpie.errors import ConfigError
+from magpie.features import Asset, Assets, Need
 from magpie.methods._hvpnet import Prefixed, PrefixSettings
 from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
+from magpie.methods.seeing import Seeing
 from magpie.methods.tagging import Tagging, TaggingConfig
 from magpie.schema import Document
 
@@ -39,9 +42,13 @@ class HvpnetConfig(PrefixSettings, TaggingConfig):
     def __post_init__(self) -> None:
         TaggingConfig.__post_init__(self)
         self.check_prefix()
+        if self.ideas.placed and not self.visual:
+            raise ConfigError(f"ideas.{self.ideas.placed[0]} needs visual=true")
+        if self.ideas.text_head and self.missing != "text":
+            raise ConfigError("ideas.missing_image and ideas.umt_compat need missing='text'")
 
 
-class Hvpnet(Prefixed, Tagging):
+class Hvpnet(Prefixed, Seeing):
     """Prefixed BERT, dropout, linear layer, chain."""
 
     name: ClassVar[str] = "hvpnet"
@@ -61,19 +68,63 @@ class Hvpnet(Prefixed, Tagging):
         self.add_prefix(text, vision)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(text.width, len(self.tag_names))
+        if self.prefix is not None:
+            self.add_text_head(self.widths[-1], 2 * text.width, config.dropout)
+
+    def needs(self) -> frozenset[Need]:
+        return Prefixed.needs(self) | self.ideas.needs()
 
     def prepare(self, document: Document, assets: Assets) -> Example:
-        return self.add_pictures(self.prepare_words(document), assets)
+        example = self.add_pictures(self.prepare_words(document), assets)
+        if self.config.visual:
+            self.read_picture(example, assets, self._first_there(assets))
+        return example
+
+    def _first_there(self, assets: Assets) -> Asset:
+        """Of the pictures that it reads, the first that is there."""
+        if self.config.encoder == "cached":
+            return assets[self._maps]
+        whole = assets[self._pixels]
+        crops = assets[self._crops] if self.config.crop_count else whole
+        return whole if whole.present else crops
 
     def text_states(self, batch: Batch) -> Tensor:
         return self.ideas.add_features(self.prefixed(batch), batch.inputs)
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
+        if self.judges:
+            return self._judged(batch)
         states = self.dropout(self.text_states(batch))  # B,T,D
         return {"emissions": self.head(self.chain_states(states, batch))}  # B,T,L
 
+    def _judged(self, batch: Batch) -> dict[str, Tensor]:
+        """With the parts of ``ideas`` that ask how much the picture may say."""
+        speaks, found = self.seen(batch), dict[str, Tensor]()
+
+        def weigh(pooled: Tensor) -> Tensor | None:
+            found.update(self.judge(batch, speaks, pooled))
+            return found["image_weight"] if self.ideas.weighs else None
+
+        inputs = batch.inputs
+        alone: Tensor | None = None
+        if self.config.ideas.text_head:
+            alone = self.text(inputs["input_ids"], inputs["attention_mask"])  # B,T,D
+            alone = self.ideas.add_features(alone, inputs)
+        if alone is not None and not bool(speaks.any()):
+            # Nobody would see what the encoders make of no pictures at all.
+            weigh(alone.new_zeros(len(batch), self.widths[-1]))
+            states = alone
+        else:
+            read = self.prefixed(batch, speaks=speaks, weigh=weigh)
+            states = self.ideas.add_features(read, inputs)  # B,T,D
+        emissions = self.head(self.chain_states(self.dropout(states), batch))  # B,T,L
+        if alone is None:
+            return {"emissions": emissions, **found}
+        evidence = self.chain_states(torch.cat([alone, states], -1), batch)  # B,T,2D
+        return self.join(found, emissions, alone, evidence, batch)
+
     def groups(self) -> list[ParameterGroup]:
-        head = (*self.head.parameters(), *self.crf.parameters())
+        head = (*self.head.parameters(), *self.crf.parameters(), *self.new_parameters())
         own = {id(parameter) for parameter in head}
         rest = tuple(p for p in self.parameters() if id(p) not in own)
         return [

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self, cast
 
+import torch
 from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
@@ -24,7 +25,9 @@ from magpie.features import Assets, Need
 from magpie.methods._mkgformer import TowerConfig, Towers, lengthened
 from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.methods.pictures import where_absent
+from magpie.methods.seeing import Seeing
+from magpie.methods.tagging import TaggingConfig
 from magpie.schema import Document
 
 __all__ = ["Mkgformer", "MkgformerConfig"]
@@ -53,14 +56,16 @@ class MkgformerConfig(TowerConfig, TaggingConfig):
         TowerConfig.__post_init__(self)
         if self.head_rate is not None and self.head_rate <= 0:
             raise ConfigError(f"head_rate must be positive, got {self.head_rate}")
+        if self.ideas.attn_boost == "calibrated":
+            raise ConfigError("mkgformer's picture asks words: its ideas.attn_boost is relevance")
 
 
-class Mkgformer(Tagging):
+class Mkgformer(Seeing):
     """Emissions from the last text states."""
 
     name: ClassVar[str] = "mkgformer"
     Config: ClassVar[type[MkgformerConfig]] = MkgformerConfig
-    places: ClassVar[frozenset[str]] = frozenset({"dictionary_features"})
+    places: ClassVar[frozenset[str]] = Seeing.places | {"attn_boost"}
     config: MkgformerConfig
 
     def __init__(
@@ -74,6 +79,7 @@ class Mkgformer(Tagging):
         self.towers = Towers(config, text, vision)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(text.width, len(self.tag_names))
+        self.add_text_head(vision.width, 2 * text.width, config.dropout)
 
     @classmethod
     def build(cls, config: MkgformerConfig, labels: LabelSpace) -> Self:
@@ -85,11 +91,12 @@ class Mkgformer(Tagging):
         return cast(VisionEncoder, self.backbones["vision"])
 
     def needs(self) -> frozenset[Need]:
-        return self.towers.needs()
+        return self.towers.needs() | self.ideas.needs()
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         example = self.prepare_words(document)
         example.inputs.update(self.towers.prepare(assets))
+        self.read_picture(example, assets, self.towers.first_there(assets))
         return example
 
     def collate(
@@ -108,11 +115,42 @@ class Mkgformer(Tagging):
         return self.ideas.add_features(states, batch.inputs)
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
+        if self.judges or self.config.ideas.attn_boost != "off":
+            return self._judged(batch)
         states = self.text_states(batch)  # B,T,D
         return {"emissions": self.head(self.dropout(self.chain_states(states, batch)))}  # B,T,L
 
+    def _judged(self, batch: Batch) -> dict[str, Tensor]:
+        """With the parts of ``ideas`` that ask how much the picture may say."""
+        inputs, found = batch.inputs, dict[str, Tensor]()
+        mask = inputs["attention_mask"]
+        everything = torch.ones(len(batch), dtype=torch.bool, device=mask.device)
+        speaks = self.seen(batch) if self.judges else everything
+
+        def judge(x: Tensor, z: Tensor) -> tuple[Tensor | None, Tensor | None]:
+            found.update(self.judge(batch, speaks, z.mean(1)))
+            weight = found["image_weight"] if self.ideas.weighs else None
+            return weight, self.ideas.boost(x, z, mask)
+
+        alone: Tensor | None = None
+        if self.config.ideas.text_head:
+            alone = self.ideas.add_features(self.text(inputs["input_ids"], mask), inputs)  # B,T,D
+        if alone is not None and not bool(speaks.any()):
+            # Nobody would see what the towers make of no pictures at all.
+            states = alone
+            judge(states, states.new_zeros(len(batch), 1, self.vision.width))
+        else:
+            read = {name: where_absent(inputs[name], speaks) for name in self.towers.names}
+            towers = self.towers(self.text, self.vision, {**inputs, **read}, judge=judge)
+            states = self.ideas.add_features(towers.text[-1], inputs)  # B,T,D
+        emissions = self.head(self.dropout(self.chain_states(states, batch)))  # B,T,L
+        if alone is None:
+            return {"emissions": emissions, **found}
+        evidence = self.chain_states(torch.cat([alone, states], -1), batch)  # B,T,2D
+        return self.join(found, emissions, alone, evidence, batch)
+
     def groups(self) -> list[ParameterGroup]:
-        head = (*self.head.parameters(), *self.crf.parameters())
+        head = (*self.head.parameters(), *self.crf.parameters(), *self.new_parameters())
         taken = {id(p) for p in head}
         towers = tuple(p for p in self.trainable() if id(p) not in taken)
         return [

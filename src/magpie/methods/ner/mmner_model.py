@@ -23,7 +23,8 @@ from magpie.features import Assets, Need, Pixels
 from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import check_default_image, default_pixels, where_absent
-from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.methods.seeing import Seeing
+from magpie.methods.tagging import TaggingConfig
 from magpie.nn.gated_graph import GatedGraphLayer
 from magpie.schema import Document
 
@@ -123,14 +124,11 @@ class ConcatSummary(nn.Module):
         return v[:, :1].expand(-1, x.shape[1], -1)
 
 
-class MMNerModel(Tagging):
+class MMNerModel(Seeing):
     """Emissions from the text state and what it found in the picture."""
 
     name: ClassVar[str] = "mmner-model"
     Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
-    places: ClassVar[frozenset[str]] = frozenset(
-        {"dictionary_features", "lower_image", "missing_image", "image_kind", "umt_compat"}
-    )
     config: MMNerModelConfig
 
     def __init__(
@@ -147,10 +145,7 @@ class MMNerModel(Tagging):
         self.project_image = nn.Linear(vision.width, config.width)
         self.fusion: nn.ModuleList = nn.ModuleList(self._fusion() for _ in range(config.layers))
         self.head = nn.Linear(text.width + config.width, len(self.tag_names))
-        if config.ideas.text_head:
-            self.text_dropout = nn.Dropout(config.dropout)
-            self.text_head = nn.Linear(text.width, len(self.tag_names))
-        self.ideas.see(vision.width, text.width + config.width)
+        self.add_text_head(vision.width, text.width + config.width, config.dropout)
         if config.missing == "default_image":
             side = vision.pixels.side
             self.default_image: Tensor
@@ -230,27 +225,11 @@ class MMNerModel(Tagging):
         if c.missing == "zero_fusion":
             # Selected, not multiplied: without a picture the road below is exactly the text's own.
             fused = where_absent(fused, there)
-        k, kinds = self.ideas.kind(patches[:, 0], inputs)  # B
-        w = self.ideas.image_weight(there, k, inputs)  # B,T
+        found = self.judge(batch, there, patches[:, 0])
         if self.ideas.weighs:
-            fused = w.unsqueeze(2) * fused
+            fused = found["image_weight"].unsqueeze(2) * fused
         joined = self.chain_states(torch.cat([states, fused], -1), batch)
-        emissions = self.head(joined)  # B,T,L
-        found = {"there": there, "kind_weight": k, "image_weight": w}
-        if kinds is not None:
-            found["kind"] = kinds
-        if c.ideas.text_head:
-            found["seen"] = emissions
-            alone = self.chain_states(self.text_dropout(states), batch)
-            found["text"] = self.text_head(alone)  # B,T,L
-            at = self.chain_states(w.unsqueeze(2), batch).squeeze(2)  # B,T
-            emissions = self.ideas.combine(found, there, at, joined)
-        return {"emissions": emissions, **found}
-
-    def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        mask, tags = self.chain_mask(batch), batch.targets["tags"]
-        c = self.config
-        return self.ideas.losses(self.crf, scores, tags, mask, batch.inputs, c.reduction)
+        return self.join(found, self.head(joined), states, joined, batch)  # B,T,L
 
     def groups(self) -> list[ParameterGroup]:
         encoders = {"text": self.config.text_rate, "vision": self.config.vision_rate}

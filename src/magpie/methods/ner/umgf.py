@@ -28,7 +28,8 @@ from magpie.features import Asset, Assets, Crops, Need
 from magpie.methods.base import Batch, Example
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import where_absent
-from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.methods.seeing import Seeing
+from magpie.methods.tagging import TaggingConfig
 from magpie.nn.gated_graph import GatedGraphLayer
 from magpie.schema import Document
 
@@ -36,6 +37,9 @@ __all__ = ["GENERAL_WORDS", "Umgf", "UmgfConfig"]
 
 #: what the published grounding model was asked for in every picture, in the order of its cut-outs
 GENERAL_WORDS = ("person", "miscellaneous", "location", "organization")
+
+#: in front of the text head of ``ideas``, as in BERT-CRF
+_TEXT_DROPOUT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ class UmgfConfig(TaggingConfig):
             )
 
 
-class Umgf(Tagging):
+class Umgf(Seeing):
     """Emissions from the text state and what it is after the exchange with the objects."""
 
     name: ClassVar[str] = "umgf"
@@ -120,6 +124,8 @@ class Umgf(Tagging):
         self.fusion: nn.ModuleList = nn.ModuleList(deepcopy(first) for _ in range(c.layers))
         self.head = nn.Linear(text.width + c.width, len(self.tag_names))
         self.positions = nn.Embedding(c.max_length, c.width) if c.position else None
+        # The fusion's dropout is far above what the text alone is read with.
+        self.add_text_head(c.object_width, text.width + c.width, min(c.dropout, _TEXT_DROPOUT))
 
     @classmethod
     def build(cls, config: UmgfConfig, labels: LabelSpace) -> Self:
@@ -151,7 +157,7 @@ class Umgf(Tagging):
         return Crops(self.config.objects, self.config.object_count, self.vision.pixels)
 
     def needs(self) -> frozenset[Need]:
-        return frozenset({self.crops})
+        return frozenset({self.crops}) | self.ideas.needs()
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         example = self.prepare_words(document)
@@ -163,6 +169,7 @@ class Umgf(Tagging):
         example.inputs["objects"] = pixels
         example.inputs["there"] = there
         example.inputs["edges"] = self._edges(example, asset) & there
+        self.read_picture(example, assets, asset)
         return example
 
     def _edges(self, example: Example, asset: Asset) -> Tensor:
@@ -194,16 +201,28 @@ class Umgf(Tagging):
         x = self.map_text(states)  # x^0: B,T,D
         if self.positions is not None:
             x = x + self.positions.weight[: x.shape[1]]
-        there = inputs["there"]
-        o = self.map_objects(self.object_vectors(inputs["objects"], there))  # o^0: B,O,D
-        edges = inputs["edges"] & mask.unsqueeze(2)  # B,T,O
+        there, weight = inputs["there"], None
+        found: dict[str, Tensor] = {}
+        if self.judges:
+            seen = self.seen(batch)
+            there = there & seen.unsqueeze(1)
+        vectors = self.object_vectors(inputs["objects"], there)  # B,O,V
+        if self.judges:
+            found = self.judge(batch, seen, vectors.mean(1))
+            weight = found["image_weight"] if self.ideas.weighs else None
+        o = self.map_objects(vectors)  # o^0: B,O,D
+        edges = inputs["edges"] & mask.unsqueeze(2) & there.unsqueeze(1)  # B,T,O
         for layer in self.fusion:
-            x, o = layer(x, o, mask, edges, there)
+            x, o = layer(x, o, mask, edges, there, weight)
         joined = self.chain_states(torch.cat([states, x], -1), batch)
-        return {"emissions": self.head(joined)}  # B,T,L
+        emissions = self.head(joined)  # B,T,L
+        return self.join(found, emissions, states, joined, batch)
 
     def object_vectors(self, pixels: Tensor, there: Tensor) -> Tensor:
         """[B, O, 3, side, side] -> [B, O, V]; absent cut-outs are read as zeros."""
+        if self.config.ideas.text_head and not bool(there.any()):
+            # Nobody would see what the encoder makes of no pictures at all.
+            return pixels.new_zeros(*there.shape, self.config.object_width)
         pixels = where_absent(pixels.flatten(0, 1), there.flatten())  # BO,3,side,side
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_vision):
             pooled = self.vision(pixels).mean(1)  # BO,C
