@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from magpie.backbones import TextEncoder, from_folder, load_text
 from magpie.backbones.base import load_local
@@ -160,3 +168,34 @@ def test_digests_tell_weights_apart() -> None:
         next(encoder.parameters())[0, 0] += 1e-3
     assert encoder.weights_digest() != digest
     assert encoder.to(torch.bfloat16).weights_digest() != digest
+
+
+def test_the_text_tower_of_clip(tmp_path: Path) -> None:
+    own = tiny_tokenizer()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=own.backend_tokenizer,
+        bos_token="[CLS]",  # noqa: S106
+        eos_token="[SEP]",  # noqa: S106
+        pad_token="[PAD]",  # noqa: S106
+        unk_token="[UNK]",  # noqa: S106
+    )
+    tokenizer.save_pretrained(tmp_path / "clip")
+    config = CLIPTextConfig(
+        vocab_size=len(own),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=40,
+    )
+    CLIPTextModel(config).save_pretrained(tmp_path / "clip")
+    encoder = load_text(str(tmp_path / "clip"), dropout=0.1)
+    assert encoder.tokenizer.cls_token_id is None
+    assert encoder.ends == load_text("tiny-bert").ends
+    assert (encoder.width, encoder.max_positions) == (32, 40)
+    assert encoder.transformer.config.attention_dropout == 0.1
+    ids = torch.tensor([[2, 10, 11, 3]])
+    assert encoder(ids, torch.ones_like(ids)).shape == (1, 4, 32)
+    encoder.save(tmp_path / "kept")
+    again = from_folder(tmp_path / "kept")
+    assert type(again.model) is type(encoder.model)

@@ -119,6 +119,8 @@ def test_the_words_of_the_likeliest_topic() -> None:
     assert ours.top_words(theta, 2, "text").tolist() == [[5, 7]]
     assert ours.top_words(theta, 1, "visual").tolist() == [[1]]
     assert ours.top_words(theta, 50, "visual").shape == (1, 9)
+    assert ours.top_words(theta, 1, "text", known=6).tolist() == [[5]]
+    assert ours.top_words(theta, 9, "text", known=6).shape == (1, 6)
 
 
 def test_a_single_row_can_be_trained_on() -> None:

@@ -14,6 +14,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoTokenizer,
+    CLIPTextModel,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -65,6 +66,15 @@ class TextEncoder(Backbone):
     @property
     def pad_id(self) -> int:
         return int(self.tokenizer.pad_token_id or 0)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Ids of what stands before and behind a text: [CLS] and [SEP], or whatever stands there
+        where there are none, as in CLIP."""
+        known = self.tokenizer
+        first = known.bos_token_id if known.cls_token_id is None else known.cls_token_id
+        last = known.eos_token_id if known.sep_token_id is None else known.sep_token_id
+        return int(cast(int, first)), int(cast(int, last))
 
     @property
     def embedding_width(self) -> int:
@@ -133,7 +143,17 @@ def load_text(
             code="model-damaged",
             mend="Use an encoder that ships a tokenizer.json.",
         )
-    model = load_local(name, lambda place, **kw: AutoModel.from_pretrained(place, **kw, **options))
+    if load_local(name, AutoConfig.from_pretrained).model_type in ("clip", "clip_text_model"):
+        # Its text tower alone; there is no hidden dropout, and the other has a name of its own.
+        rate = options.get("attention_probs_dropout_prob")
+        rates = {} if rate is None else {"attention_dropout": rate}
+        model: Any = load_local(
+            name, lambda place, **kw: CLIPTextModel.from_pretrained(place, **kw, **rates)
+        )
+    else:
+        model = load_local(
+            name, lambda place, **kw: AutoModel.from_pretrained(place, **kw, **options)
+        )
     return TextEncoder(model, tokenizer, name)
 
 

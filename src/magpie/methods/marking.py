@@ -20,7 +20,8 @@ Words = tuple[int, int]
 class MarkedPair:
     """A text with one pair marked: piece ids and the positions of the two opening markers.
 
-    ``cut`` are words that were left out; ``shortened`` names the mentions that lost pieces.
+    ``cut`` are words that were left out; ``shortened`` names the mentions that lost pieces;
+    ``words`` are the half-open positions of every word's pieces, (0, 0) of a word without any.
     """
 
     ids: list[int]
@@ -28,6 +29,7 @@ class MarkedPair:
     tail: int
     cut: int = 0
     shortened: tuple[str, ...] = ()
+    words: tuple[Words, ...] = ()
 
 
 def mark_words(count: int, head: Words, tail: Words, how: str = "fixed") -> list[int | str]:
@@ -108,14 +110,16 @@ def mark_pair(
         over -= 1
     ids = [ends[0]]
     at = {}
+    places: list[Words] = [(0, 0)] * len(words)
     for item in layout:
         if isinstance(item, str):
             at[item] = len(ids)
             ids.append(markers[item])
-        else:
+        elif kept[item]:
+            places[item] = (len(ids), len(ids) + len(kept[item]))
             ids.extend(kept[item])
     ids.append(ends[1])
-    return MarkedPair(ids, at["<s>"], at["<o>"], cut, tuple(sorted(shortened)))
+    return MarkedPair(ids, at["<s>"], at["<o>"], cut, tuple(sorted(shortened)), tuple(places))
 
 
 #: names of the markers, and what they are called where an encoder has <s> and </s> of its own

@@ -149,16 +149,17 @@ class Relating(Method):
 
         ``ends`` are the positions of the opening markers, head first. A pair with a mention that
         holds no word is not judged, and a mention that loses pieces is named in the log. Notes:
-        ``pairs`` (ids of both mentions), ``listed`` (whether the document named its pairs), ``cut``
-        and ``shortened`` as :class:`MarkedPair` has them.
+        ``pairs`` (ids of both mentions), ``mentions`` (their half-open word indices), ``listed``
+        (whether the document named its pairs), ``cut``, ``shortened`` and ``words`` as
+        :class:`MarkedPair` has them.
         """
         tokenizer, c = self.text.tokenizer, self.config
         places = document_words(document)
         texts = {block.id: block.text for block in document.blocks}
         words = [texts[block][start:end] for block, start, end in places]
         pieces = tokenizer(words, add_special_tokens=False)["input_ids"] if words else []
-        ends = (int(tokenizer.cls_token_id), int(tokenizer.sep_token_id))
-        pairs, rows = [], []
+        ends = self.text.ends
+        pairs, mentions, rows = [], [], []
         for head, tail in candidate_pairs(document):
             first, second = (word_range(entity, places) for entity in (head, tail))
             if first is None or second is None:
@@ -173,6 +174,7 @@ class Relating(Method):
                     limit,
                 )  # fmt: skip
             pairs.append((head.id, tail.id))
+            mentions.append((first, second))
             rows.append(row)
         longest = max((len(row.ids) for row in rows), default=0)
         pad = self.text.pad_id
@@ -192,9 +194,11 @@ class Relating(Method):
             },
             {
                 "pairs": pairs,
+                "mentions": mentions,
                 "listed": bool(document.annotations and document.annotations.relations),
                 "cut": sum(row.cut for row in rows),
                 "shortened": [row.shortened for row in rows],
+                "words": [row.words for row in rows],
             },
         )
 

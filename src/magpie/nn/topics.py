@@ -187,9 +187,18 @@ class TopicModel(nn.Module):
             reconstruction(visual, topics.visual),
         )
 
-    def top_words(self, theta: Tensor, count: int, bag: Literal["text", "visual"]) -> Tensor:
-        """The ``count`` words that stand for the likeliest topic of every row: [B, L]."""
-        topics = self.beta if bag == "text" else self.gamma
+    def top_words(
+        self, theta: Tensor, count: int, bag: Literal["text", "visual"], known: int | None = None
+    ) -> Tensor:
+        """The ``count`` words that stand for the likeliest topic of every row: [B, L].
+
+        Args:
+            theta: [B, K].
+            count: of words; fewer where the bag has no more.
+            bag: which bag's.
+            known: only the first so many words of the bag are words; all if left out.
+        """
+        topics = (self.beta if bag == "text" else self.gamma)[:, : known or None]
         best = topics.topk(min(count, topics.shape[1]), 1).indices  # K,L
         return best[theta.argmax(1)]
 

@@ -115,6 +115,7 @@ class Trainer:
         if config.checkpointing:
             checkpoint_gradients(method)
         method.to(self.processes.device)
+        method.study(examples.documents, examples.supplier)
         self.optimiser = make_optimiser(method, config.optimiser)
         self._network = self.processes.wrap(method)
         batches = -(-len(examples) // self._together)
