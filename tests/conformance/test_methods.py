@@ -16,6 +16,9 @@ pytest.importorskip("torch", reason="methods need the extra 'train'")
 import torch
 
 from magpie.corpora.controlled import ControlledConfig, controlled
+from magpie.features.depth import ObjectDepth
+from magpie.features.each import inner
+from magpie.features.objects import ObjectCrops
 from magpie.features.supply import Supplier
 from magpie.methods.base import without_gold
 from magpie.methods.labels import LabelSpace
@@ -70,8 +73,15 @@ def other_gold(method, gold):
             dataclasses.replace(e, **typed, fine_type="Y", grounding=Grounding())
             for e in gold.entities
         ),
+        regions=other_regions(gold) if "regions" in method.given else gold.regions,
         relations=tuple(dataclasses.replace(r, type="other") for r in gold.relations),
     )
+
+
+def other_regions(gold):
+    """The same places, in the same order, under other names and of no entity."""
+    found = {region.id or region: region for region in gold.all_regions()}
+    return tuple(dataclasses.replace(region, label="other", score=0.5) for region in found.values())
 
 
 def scores(method, documents, *, gold=False):
@@ -107,6 +117,14 @@ def test_input_does_not_depend_on_gold(name):
         assert one.inputs.keys() == other.inputs.keys()
         for key, value in one.inputs.items():
             assert torch.equal(value, other.inputs[key]), key
+
+
+@ALL
+def test_regions_are_cut_out_only_where_the_task_hands_them_over(name):
+    """Sources see gold documents: elsewhere cut-outs of their regions would give gold away."""
+    method = build(name)
+    asked = any(isinstance(inner(need), ObjectCrops | ObjectDepth) for need in method.needs())
+    assert asked <= ("regions" in method.given)
 
 
 @ALL

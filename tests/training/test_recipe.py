@@ -40,7 +40,7 @@ TINY = {"text": "tiny-bert", "vision": "tiny-vit"}
 #: what else a method needs to be small
 SMALL = {
     name: ["config.vision=tiny-clip", "config.fusion_layers=1"]
-    for name in ("mkgformer", "mkgformer-re")
+    for name in ("mkgformer", "mkgformer-re", "moreformer")
 } | {
     name: ["config.vision=tiny-resnet"]
     for name in ("umgf", "hvpnet", "hvpnet-re", "tmr-re", "tmr-ner", "camim")

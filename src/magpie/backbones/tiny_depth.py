@@ -39,6 +39,9 @@ def tiny_depth(name: str) -> DepthEstimator:
     return DepthEstimator(model.eval(), name, PixelSpec(side=side))
 
 
+_STAGES: dict[str, Any] = {"out_features": [f"stage{n}" for n in range(1, 5)]}
+
+
 def _relative() -> DepthAnythingForDepthEstimation:
     body = Dinov2Config(
         hidden_size=32,
@@ -47,8 +50,8 @@ def _relative() -> DepthAnythingForDepthEstimation:
         mlp_ratio=2,
         image_size=56,
         patch_size=14,
-        out_features=[f"stage{n}" for n in range(1, 5)],
         reshape_hidden_states=False,
+        **_STAGES,
     )
     config = DepthAnythingConfig(
         backbone_config=body,

@@ -52,6 +52,7 @@ def sight_of(document: Document, assets: Assets, *, regions_wanted: bool = True)
     from magpie.features import Grid, Pixels, RegionFeatures
     from magpie.features.each import PerPicture, inner
     from magpie.features.generated import Generated
+    from magpie.features.objects import ObjectCrops
 
     kinds = (Pixels, Grid, RegionFeatures) if regions_wanted else (Pixels, Grid)
     images = [medium for medium in document.media if medium.kind == "image"]
@@ -70,7 +71,11 @@ def sight_of(document: Document, assets: Assets, *, regions_wanted: bool = True)
                 continue
             if isinstance(inner(need), RegionFeatures):
                 blind |= {None if medium is None else medium.id}
-            if isinstance(inner(need), kinds) and medium is not None and medium.missing is None:
+            # Nobody need name objects; but a picture that cannot be read is told of.
+            wanted = isinstance(inner(need), kinds) or (
+                isinstance(inner(need), ObjectCrops) and _CODE.search(part.reason)
+            )
+            if wanted and medium is not None and medium.missing is None:
                 problem = _problem(part.reason, medium)
                 problems.setdefault((problem.where, problem.message), problem)
         if isinstance(inner(need), RegionFeatures) and not asset.present:

@@ -103,7 +103,7 @@ class DepthSource(GivenObjects):
         return Ask({**found.depends, "files": digests}, (*found.payload, files))
 
     def compute(self, asks: Sequence[Ask], need: ObjectDepth) -> list[Arrays | Asset]:
-        return [self._sampled(need, *ask.payload) for ask in asks]
+        return [self._sampled(ask, need) for ask in asks]
 
     def fingerprint(self, need: ObjectDepth) -> dict[str, Any]:
         found: dict[str, Any] = {"version": self.version}
@@ -112,14 +112,10 @@ class DepthSource(GivenObjects):
             found |= {"estimator": digest, "pixels": str(estimator.pixels)}
         return found
 
-    def _sampled(
-        self,
-        need: ObjectDepth,
-        document: Document,
-        regions: list[Region],
-        read: dict[str, Picture],
-        files: dict[str, Path] | None = None,
-    ) -> Arrays | Asset:
+    def _sampled(self, ask: Ask, need: ObjectDepth) -> Arrays | Asset:
+        regions: list[Region] = ask.payload[1]
+        read: dict[str, Picture] = ask.payload[2]
+        files: dict[str, Path] | None = ask.payload[3] if len(ask.payload) > 3 else None
         depth = np.zeros((len(regions), 1, need.side, need.side), np.float32)
         there = np.zeros(len(regions), np.bool_)
         try:

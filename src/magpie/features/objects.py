@@ -155,7 +155,7 @@ class ObjectSource(GivenObjects):
     kind: ClassVar[type[Need]] = ObjectCrops
 
     def compute(self, asks: Sequence[Ask], need: ObjectCrops) -> list[Arrays | Asset]:
-        return [_cut(*ask.payload, need) for ask in asks]
+        return [_cut(ask, need) for ask in asks]
 
     def finish(self, arrays: Arrays, need: ObjectCrops) -> Asset:
         pixels = normalise(arrays["squares"], need.spec)
@@ -163,9 +163,8 @@ class ObjectSource(GivenObjects):
         return Asset({"pixels": pixels, "places": arrays["places"]})
 
 
-def _cut(
-    document: Document, regions: list[Region], read: dict[str, Picture], need: ObjectCrops
-) -> Arrays | Asset:
+def _cut(ask: Ask, need: ObjectCrops) -> Arrays | Asset:
+    document, regions, read = ask.payload
     try:
         images = load_pictures(read)
     except MagpieError as error:
