@@ -6,7 +6,9 @@ only :mod:`magpie.training.evaluate` opens a test split.
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +39,8 @@ __all__ = [
     "supplier_for",
     "training_data",
 ]
+
+_log = logging.getLogger(__name__)
 
 #: the corpus that is drawn, not read
 _CONTROLLED = "controlled"
@@ -97,7 +101,19 @@ def read_documents(
                 break
     if written := [name for name in data.context if is_captioner(name)]:
         found, _ = supplier_for(data, ref).captioned(found, written)
+    _warn_of_missing(ref, found, data.context)
     return [_bare(document) for document in found] if data.pictures == "none" else found
+
+
+def _warn_of_missing(ref: str, documents: Sequence[Document], sources: Sequence[str]) -> None:
+    """A source that is silent about documents must not pass for one that speaks."""
+    for name in sources:
+        silent = [d.id for d in documents if all(text.source != name for text in d.context)]
+        if silent:
+            _log.warning(
+                "%s: %d of %d documents have no text of %s, the first is %s",
+                ref, len(silent), len(documents), name, silent[0],
+            )  # fmt: skip
 
 
 def _carries_pictures(name: str) -> bool:
@@ -206,6 +222,8 @@ def training_data(data: DataConfig) -> TrainingData:
         splits[split] = read_documents(ref, data, limit=limits[split])
         if not splits[split]:
             raise ConfigError(f"{ref} holds no documents")
+        if split == "train" and data.sample_ratio is not None:
+            splits[split] = _sampled(splits[split], data.sample_ratio)
         pictures[split] = count_pictures(splits[split])
         if data.pictures == "required":
             require_pictures(pictures[split], ref, data.images or data.root)
@@ -216,6 +234,12 @@ def training_data(data: DataConfig) -> TrainingData:
         fingerprint={s: fingerprint(str(refs[s]), documents) for s, documents in splits.items()},
         pictures=pictures,
     )
+
+
+def _sampled(documents: list[Document], share: float) -> list[Document]:
+    """With replacement, and at least one; the same ones every time."""
+    drawn = random.Random(f"sample:{len(documents)}:{share}")
+    return drawn.choices(documents, k=max(1, round(share * len(documents))))
 
 
 def check_task(name: str, tasks: Sequence[str], labels: LabelSpace, ref: str) -> None:

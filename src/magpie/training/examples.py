@@ -72,7 +72,13 @@ class Examples:
 
 
 def epoch_batches(
-    examples: Examples, size: int, *, seed: int, epoch: int, bucket: bool = True
+    examples: Examples,
+    size: int,
+    *,
+    seed: int,
+    epoch: int,
+    bucket: bool = True,
+    shuffle: bool = True,
 ) -> list[list[int]]:
     """The batches of an epoch, as indices; a function of seed and epoch alone.
 
@@ -83,11 +89,13 @@ def epoch_batches(
         size: documents a batch; the last one may be smaller.
         seed, epoch: decide the order.
         bucket: put texts of like length together, which wastes little on padding.
+        shuffle: else the documents come as they stand, whatever ``bucket`` says.
     """
     rng = random.Random(f"{seed}:{epoch}")
     order = list(range(len(examples)))
-    rng.shuffle(order)
-    if not bucket:
+    if shuffle:
+        rng.shuffle(order)
+    if not (bucket and shuffle):
         return [order[i : i + size] for i in range(0, len(order), size)]
     batches: list[list[int]] = []
     for begin in range(0, len(order), _POOL * size):

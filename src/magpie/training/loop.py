@@ -52,6 +52,8 @@ class LoopConfig:
     precision: Literal["float32", "bf16"] = "float32"
     #: texts of like length share a batch
     bucket: bool = True
+    #: false: in the corpus's order, each epoch alike, as UMGF's code; lengths then do not count
+    shuffle: bool = True
     #: compute inner states of the encoders twice instead of keeping them: slower, less memory
     checkpointing: bool = False
     seed: int = 0
@@ -141,6 +143,7 @@ class Trainer:
                 seed=self.config.seed,
                 epoch=here.epoch,
                 bucket=self.config.bucket,
+                shuffle=self.config.shuffle,
             )
             while here.batch < len(batches):
                 group = batches[here.batch : here.batch + self.config.accumulate]

@@ -35,6 +35,8 @@ class OptimiserConfig:
     rate: float = 5e-5
     #: decoupled weight decay; biases and layer norms take none
     decay: float = 0.01
+    #: they take it too, as in HVPNeT's code
+    decay_all: bool = False
     #: share of the steps over which the rate rises
     warmup: float = 0.1
     #: linear: to zero at the end; bert: the 2018 form, x = step/total, x/warmup then 1 - x
@@ -216,7 +218,8 @@ def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optim
             chosen = [
                 p
                 for p in group.parameters
-                if p.requires_grad and _takes_decay(names[id(p)], p) == decayed
+                if p.requires_grad
+                and (config.decay_all or _takes_decay(names[id(p)], p)) == decayed
             ]
             if chosen:
                 groups.append(

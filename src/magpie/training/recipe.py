@@ -88,6 +88,8 @@ class DataConfig:
     #: at most so many documents for training and for selection
     limit: int | None = None
     limit_dev: int | None = None
+    #: this share of the training split, drawn with replacement
+    sample_ratio: float | None = None
     #: folders of published region features, by name
     regions: Mapping[str, str] = field(default_factory=dict)
     #: prepared documents stay in memory; None decides by their size
@@ -95,9 +97,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("limit", "limit_dev"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
+            if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}")
+        if self.sample_ratio is not None and not 0 < self.sample_ratio <= 1:
+            raise ConfigError(f"sample_ratio must lie in (0, 1], got {self.sample_ratio}")
         for name in ("train", "dev"):
             if self.ref(name) is None:
                 raise ConfigError(
@@ -126,12 +129,15 @@ class SelectionConfig:
     patience: int | None = None
     #: epochs between evaluations; the last epoch is always evaluated
     every: int = 1
+    #: first epoch that is evaluated
+    first: int = 1
+    #: which of two epochs with one score is kept
+    ties: Literal["earlier", "later"] = "earlier"
 
     def __post_init__(self) -> None:
-        if self.every < 1 or (self.patience is not None and self.patience < 1):
-            raise ConfigError(
-                f"every and patience must be at least 1, got {self.every} and {self.patience}"
-            )
+        for name in ("every", "first", "patience"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -245,7 +245,8 @@ class _Run:
                     self._save_last(trainer)
                 continue
             ends = step.epoch + 1 == stage.loop.epochs
-            if ends or (step.epoch + 1) % selection.every == 0:
+            due = step.epoch + 1 >= selection.first and (step.epoch + 1) % selection.every == 0
+            if ends or due:
                 self._select(stage, step.epoch, step.step)
             self._save_last(trainer)
             if selection.patience is not None and progress.waited >= selection.patience:
@@ -260,17 +261,16 @@ class _Run:
             scores = self._score(stage, stage.part or self.recipe.selection.part)
         value: float = self.processes.tell(None if scores is None else scores.value)
         better = progress.best is None or value > progress.best
-        if better:
-            progress.best, progress.best_epoch, progress.waited = value, epoch, 0
-        else:
-            progress.waited += 1
+        # Waiting goes on: an equal score is no progress.
+        kept = better or (self.recipe.selection.ties == "later" and value == progress.best)
+        if kept:
+            progress.best, progress.best_epoch = value, epoch
+        progress.waited = 0 if better else progress.waited + 1
         if scores is None:
             return
-        if better:
+        if kept:
             self._save_best(scores, stage, epoch)
-        self.journal.evaluation(
-            progress.stage, stage.name, epoch, step, scores.report, value, better
-        )
+        self.journal.evaluation(progress.stage, stage.name, epoch, step, scores.report, value, kept)
 
     def _score(self, stage: Stage, part: str | None) -> Scores:
         return score_method(
