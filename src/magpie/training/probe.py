@@ -160,6 +160,25 @@ PROBES["shap-ca-ner"] = Probe(
     train=1200,
     loop=LoopConfig(epochs=16, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
+# Without a generated picture; every place of the text has weights of its own for the post's.
+PROBES["tmr-ner"] = Probe(
+    config={
+        "text": "tiny-bert",
+        "vision": "tiny-resnet",
+        "objects": "whole",
+        "generated_objects": "whole",
+        "object_count": 1,
+        "max_length": 48,
+        "phrases": (),
+        "mask_padding": True,
+        "hidden": 64,
+        "head_rate": None,
+        "reduction": "mean",
+    },
+    train=800,
+    test=200,
+    loop=dataclasses.replace(_SHORT, epochs=12),
+)
 PROBES.update(GROUNDED)
 PROBES.update(RELATION)
 

@@ -90,7 +90,7 @@ def test_published_settings() -> None:
     assert (c.text, c.vision, c.max_length) == ("bert-base-uncased", "clip-vit-base-patch32", 128)
     assert (c.grounded, c.grounded_count) == ("focalmre-grounding", 4)
     assert (c.detector, c.detector_count) == ("focalmre-detector", 3)
-    assert (c.slot_norm, c.stroke, c.dropout, c.absent) == ("none", 3, 0.1, "empty")
+    assert (c.slot_norm, c.stroke, c.dropout, c.views) == ("none", 3, 0.1, "frames")
     assert not c.legacy_no_mask
     assert not c.legacy_frozen_head
 
@@ -120,7 +120,7 @@ def test_slots_of_a_document_and_shapes() -> None:
         [0, 0, 0, 0, 1, 0, 0],
     ]
     assert batch.inputs["frames"].shape == (7 + 2 + 1, 3, 32, 32)
-    views, there, mask = method.views(batch)
+    views, there, mask = method.seen(batch)
     cells = method.vision.cells
     assert (views.shape, mask) == ((3, 7, cells, 32), None)
     assert torch.equal(there, batch.inputs["there"])
@@ -156,7 +156,7 @@ def test_reading_two_places_is_reading_all() -> None:
     i = batch.inputs
     with torch.no_grad():
         states = method.text(i["input_ids"], i["attention_mask"])
-        fused = method.fusion(states, *method.views(batch), i["owner"])
+        fused = method.fusion(states, *method.seen(batch), i["owner"])
         whole = torch.cat([method.pair_states(h, batch) for h in fused], 1)
         assert torch.allclose(method.classifier(whole), logits(method, batch), atol=1e-5)
 
@@ -185,7 +185,7 @@ def test_with_every_slot_empty_only_the_text_is_read() -> None:
 def test_published_padding_takes_part() -> None:
     ours, legacy = focal(), focal(legacy_no_mask=True)
     batch = batch_of(ours, posts())
-    views, there, _ = legacy.views(batch)
+    views, there, _ = legacy.seen(batch)
     assert there.all()
     with torch.no_grad():
         zero = legacy.vision(torch.zeros(1, 3, 32, 32))[0]
@@ -290,12 +290,12 @@ def published(
 
 
 def test_geometry_stands_in_for_pictures_that_are_not_there(corpora: Path) -> None:
-    method = focal(absent="geometry", **PUBLISHED)
+    method = focal(views="either", **PUBLISHED)
     batch = published(method, corpora)
     assert not batch.inputs["there"].any()
     assert batch.inputs["boxed"].int().tolist() == [[1, 1, 0, 0, 1, 0, 0], [0] * 7]
     assert batch.inputs["boxes"][0, 1].tolist() == pytest.approx([0.5, 0.4, 0.2, 0.2], abs=1e-5)
-    views, there, mask = method.views(batch)
+    views, there, mask = method.seen(batch)
     assert (views.shape, mask) == ((2, 7, 5, 32), None)
     assert torch.equal(there, batch.inputs["boxed"])
     found, text = logits(method, batch), text_only(method, batch)
@@ -308,8 +308,18 @@ def test_geometry_stands_in_for_pictures_that_are_not_there(corpora: Path) -> No
     assert not hasattr(plain, "box_tokens")
 
 
+def test_geometry_alone_never_looks_at_a_picture(corpora: Path) -> None:
+    method = focal(views="geometry", **PUBLISHED)
+    assert {need.describe()["kind"] for need in method.needs()} == {"boxgeometry"}
+    shown, hidden = (published(method, corpora, pictures=(there,)) for there in (True, False))
+    assert not shown.inputs["there"].any()
+    assert torch.equal(shown.inputs["boxes"], hidden.inputs["boxes"])
+    assert torch.equal(logits(method, shown), logits(method, hidden))
+    assert not torch.allclose(logits(method, shown), text_only(method, shown), atol=1e-3)
+
+
 def test_place_size_and_source_of_a_box_matter(corpora: Path) -> None:
-    method = focal(absent="geometry", **PUBLISHED)
+    method = focal(views="either", **PUBLISHED)
     batch = published(method, corpora)
     before = logits(method, batch)
     for part in range(4):
@@ -324,7 +334,7 @@ def test_place_size_and_source_of_a_box_matter(corpora: Path) -> None:
 
 
 def test_a_picture_that_is_there_is_framed_beside_one_that_is_not(corpora: Path) -> None:
-    method = focal(absent="geometry", **PUBLISHED)
+    method = focal(views="either", **PUBLISHED)
     for pictures in ((True, False), (False, True), (True, True)):
         batch = published(method, corpora, pictures=pictures)
         assert batch.inputs["there"].any(1).tolist() == [pictures[0], False]
@@ -333,7 +343,7 @@ def test_a_picture_that_is_there_is_framed_beside_one_that_is_not(corpora: Path)
     framed = published(method, corpora, pictures=(True,))
     boxed = published(method, corpora, pictures=(False,))
     both = method.collate([*framed.examples, *boxed.examples])
-    views, _, mask = method.views(both)
+    views, _, mask = method.seen(both)
     assert views.shape[2] == method.vision.cells + 5
     assert mask is not None
     assert mask[:, 0].sum(1).tolist() == [method.vision.cells, 5]
@@ -345,8 +355,8 @@ def test_a_picture_that_is_there_is_framed_beside_one_that_is_not(corpora: Path)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"absent": "geometry", "legacy_no_mask": True}, "legacy_no_mask shows zero pictures"),
-        ({"absent": "boxes"}, "absent must be empty or geometry"),
+        ({"views": "either", "legacy_no_mask": True}, "legacy_no_mask shows zero pictures"),
+        ({"views": "boxes"}, "views must be frames, geometry or either"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"detector_count": 0}, "every source needs a slot"),
         ({"slot_norm": "sum"}, "slot_norm must be"),
@@ -359,9 +369,9 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
         focal(**settings).needs()
 
 
-@pytest.mark.parametrize("absent", ["empty", "geometry"])
-def test_saved_and_loaded_it_says_the_same(absent: str, corpora: Path, tmp_path: Path) -> None:
-    method = focal(absent=absent, **PUBLISHED)
+@pytest.mark.parametrize("views", ["frames", "geometry", "either"])
+def test_saved_and_loaded_it_says_the_same(views: str, corpora: Path, tmp_path: Path) -> None:
+    method = focal(views=views, **PUBLISHED)
     save_method(method, tmp_path / "saved")
     loaded = load_method(tmp_path / "saved")
     assert isinstance(loaded, FocalMre)
@@ -374,7 +384,8 @@ def test_saved_and_loaded_it_says_the_same(absent: str, corpora: Path, tmp_path:
 
 def test_the_small_recipe_reads_no_more_boxes_than_every_pair_has() -> None:
     recipe = read_recipe("relation/focal-mre_mnre_minilm")
-    assert recipe.data.pictures == "none"
     config = recipe.config.to_dict()
-    assert config["absent"] == "geometry"
+    assert config["views"] == "geometry"
+    # The names of pictures join them to their boxes, and are taken away with the pictures.
+    assert recipe.data.pictures == "optional"
     assert config["grounded_count"] == 2

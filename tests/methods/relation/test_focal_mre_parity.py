@@ -122,7 +122,7 @@ class Stored:
         with torch.no_grad():
             output = method(batch)
             states = method.text(i["input_ids"], i["attention_mask"])
-            views, there, mask = method.views(batch)
+            views, there, mask = method.seen(batch)
             fused = method.fusion(states, views, there, mask)
         assert mask is None
         found = {

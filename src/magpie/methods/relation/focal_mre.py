@@ -7,8 +7,8 @@ slot has an attention and a gate of its own (:mod:`magpie.nn.focal_attention`). 
 picture is never read; slots are added up with free weights, so a source of four slots has four
 times the text's scale; and only text states at the two opening markers reach the classifier.
 
-Where the picture is absent, published boxes are not: with ``absent="geometry"`` places and sizes of
-its boxes are looked at in place of the frames (:mod:`magpie.nn.box_tokens`), which is ours.
+Where pictures are absent, published boxes are not: ``views`` lets places and sizes of the boxes be
+looked at in place of the frames (:mod:`magpie.nn.box_tokens`), which is ours.
 
 Shapes: B documents, N pairs, T pieces, M slots, R frames, P tokens of a view, D width, C relation
 types.
@@ -17,7 +17,7 @@ types.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
-from magpie.features import Assets, Need
+from magpie.features import Asset, Assets, Need
 from magpie.features.frames import BLUE, RED, Frames
 from magpie.features.geometry import BoxGeometry
 from magpie.methods.base import Batch, Example
@@ -66,9 +66,10 @@ class FocalMreConfig(RelatingConfig):
     dropout: float = 0.1
     #: replaces the text encoder's own on attention weights; None keeps it
     attention_dropout: float | None = None
-    #: a picture that is not there: empty leaves its slots out; geometry looks at places and sizes
-    #: of its boxes
-    absent: Literal["empty", "geometry"] = "empty"
+    #: what the text looks at: frames, so that a picture that is not there leaves its slots empty;
+    #: geometry, places and sizes of the boxes, never the picture; either, frames where there is a
+    #: picture and geometry where there is none
+    views: Literal["frames", "geometry", "either"] = "frames"
     #: slots without a frame show a zero picture and take part, as in the public code
     legacy_no_mask: bool = False
     #: the classifier stays as it was drawn, as in the public code
@@ -80,11 +81,11 @@ class FocalMreConfig(RelatingConfig):
             raise ConfigError(
                 f"dropout must lie in [0, 1), got {self.dropout} and {self.attention_dropout}"
             )
-        if self.absent not in ("empty", "geometry"):
-            raise ConfigError(f"absent must be empty or geometry, got {self.absent!r}")
-        if self.legacy_no_mask and self.absent == "geometry":
+        if self.views not in ("frames", "geometry", "either"):
+            raise ConfigError(f"views must be frames, geometry or either, got {self.views!r}")
+        if self.legacy_no_mask and self.views != "frames":
             raise ConfigError(
-                "legacy_no_mask shows zero pictures in the slots that absent='geometry' fills",
+                f"legacy_no_mask shows zero pictures in the slots that views={self.views!r} fills",
                 mend="Leave one of them out.",
             )
 
@@ -106,7 +107,7 @@ class FocalMre(Relating):
             vision.freeze()
         slots = (config.grounded_count, config.detector_count)
         self.fusion = FocalFusion(text.width, vision.width, slots, config.slot_norm, config.dropout)
-        if config.absent == "geometry":
+        if config.views != "frames":
             self.box_tokens = BoxTokens(vision.width, len(slots))
         width = 2 * len(slots) * text.width
         self.classifier = nn.Linear(width, len(labels.relation_types))
@@ -135,10 +136,13 @@ class FocalMre(Relating):
         )
 
     def needs(self) -> frozenset[Need]:
-        geometry = self.config.absent == "geometry"
-        return frozenset(
-            need for pair in self._sources for need in (pair if geometry else pair[:1])
-        )
+        wanted: set[Need] = set()
+        for frames, geometry in self._sources:
+            if self.config.views != "geometry":
+                wanted.add(frames)
+            if self.config.views != "frames":
+                wanted.add(geometry)
+        return frozenset(wanted)
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         """As every relation method, with ``frames`` [R, 3, side, side] and ``there`` [M], the slots
@@ -146,14 +150,16 @@ class FocalMre(Relating):
         example = self.prepare_pairs(document)
         side = self.vision.pixels.side
         frames, there, boxes, boxed = [], [], [], []
+        none = Asset.absent("not asked for")
         for drawn, geometry in self._sources:
             slots = torch.arange(drawn.count)
             pixels = np.zeros((0, 3, side, side), np.float32)
             rows = np.zeros((0, 4), np.float32)
-            if assets[drawn].present:
-                pixels = cast(np.ndarray, assets[drawn].arrays["pixels"])
-            elif self.config.absent == "geometry" and assets[geometry].present:
-                rows = cast(np.ndarray, assets[geometry].arrays["boxes"])
+            seen, placed = (assets.get(need, none) for need in (drawn, geometry))
+            if seen.present:
+                pixels = cast(Any, seen.arrays["pixels"])
+            elif placed.present:
+                rows = cast(Any, placed.arrays["boxes"])
             frames.append(torch.tensor(pixels))
             there.append(slots < len(pixels))
             filled = torch.zeros(drawn.count, 4)
@@ -161,11 +167,11 @@ class FocalMre(Relating):
             boxes.append(filled)
             boxed.append(slots < len(rows))
         example.inputs.update(frames=torch.cat(frames), there=torch.cat(there))
-        if self.config.absent == "geometry":
+        if self.config.views != "frames":
             example.inputs.update(boxes=torch.cat(boxes), boxed=torch.cat(boxed))
         return example
 
-    def views(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+    def seen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """What the text looks at.
 
         Returns:
@@ -216,6 +222,6 @@ class FocalMre(Relating):
         states = self.text(i["input_ids"], i["attention_mask"])  # N,T,D
         # Places do not look at one another behind the encoder, and two of them are read.
         marks = self.pair_states(states, batch).unflatten(1, (2, -1))  # N,2,D
-        fused = self.fusion(marks, *self.views(batch), i["owner"])
+        fused = self.fusion(marks, *self.seen(batch), i["owner"])
         read = torch.cat([h.flatten(1) for h in fused], 1)  # N,4D
         return {"logits": self.classifier(read)}  # N,C
