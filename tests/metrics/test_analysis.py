@@ -13,7 +13,7 @@ from magpie.corpora.side.predictions import predictions
 from magpie.metrics import Counts, Item, Mean, Scored, items_of, score
 from magpie.metrics.analysis import Analysis, analyse
 from magpie.metrics.breakdowns import words_of
-from magpie.schema import Block, Document
+from magpie.schema import Block, Document, Media
 
 from .builders import Builder
 from .test_categories import FAR, NEAR
@@ -72,6 +72,27 @@ def found() -> Analysis:
 
 def test_by_length_of_the_text(found: Analysis) -> None:
     assert rows(found, "text-words", "gmner") == {"0-10": (3, 3, 1), "21-30": (1, 0, 0)}
+
+
+def test_by_picture_where_some_are_missing() -> None:
+    gold = []
+    for name, media in (
+        ("a", (Media(uri="a.jpg"), Media(id="m1", uri="b.jpg", missing="not found"))),
+        ("b", (Media(uri="b.jpg", missing="not found"),)),
+        ("c", (Media(kind="audio", uri="c.wav"),)),
+    ):
+        items = (mention("Porto", 0, "LOC"),)
+        document = Document(id=name, blocks=(Block(text="Porto"),), media=media)
+        gold.append(Scored(name, items, text="Porto", document=document))
+    silent = [gold[0], *(Scored(each.id, (), text="Porto") for each in gold[1:])]
+    found = analyse(gold, silent, "gmner-iou50@1")
+    assert rows(found, "picture", "mner") == {
+        "at hand": (1, 1, 1),
+        "missing": (1, 0, 0),
+        "none": (1, 0, 0),
+    }
+    alike = analyse(gold[1:2], silent[1:2], "gmner-iou50@1")
+    assert "picture" not in {each.name for each in alike.breakdowns}
 
 
 def test_by_length_of_the_mention(found: Analysis) -> None:

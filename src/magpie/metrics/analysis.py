@@ -15,6 +15,7 @@ from magpie.metrics.breakdowns import (
     Breakdown,
     Training,
     by_entity_words,
+    by_picture,
     by_seen,
     by_shown,
     by_text_words,
@@ -145,7 +146,9 @@ def analyse(
     if train is not None:
         documents = list(train)
         seen = {part: _training(applied, part, documents) for part in chosen.parts}
-    breakdowns = by_text_words(report, [document for document, _ in applied.pairs])
+    scored = [document for document, _ in applied.pairs]
+    breakdowns = by_text_words(report, scored)
+    breakdowns += by_picture(report, scored)
     breakdowns += by_type_frequency(report, seen or None)
     for part, pairings in paired.items():
         breakdowns += _of_items(part, applied, pairings, seen.get(part))

@@ -23,6 +23,7 @@ __all__ = [
     "Row",
     "Training",
     "by_entity_words",
+    "by_picture",
     "by_seen",
     "by_shown",
     "by_text_words",
@@ -36,6 +37,7 @@ __all__ = [
 TEXT_WORDS = (0, 11, 21, 31, 51)
 ENTITY_WORDS = (1, 2, 3, 4, 5)
 FREQUENCIES = (0, 1, 10, 100, 1000)
+PICTURES = ("at hand", "missing", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,26 @@ def by_text_words(report: Report, gold: Sequence[Scored]) -> list[Breakdown]:
             groups["unknown" if length is None else _group(length, TEXT_WORDS)].append(value)
         found.append(_table("text-words", name, "words of the text", groups, part.micro))
     return found
+
+
+def by_picture(report: Report, gold: Sequence[Scored]) -> list[Breakdown]:
+    """Every part by whether the gold document's picture is at hand; nothing where all are alike."""
+    states = [_picture(scored) for scored in gold]
+    if len(set(states)) < 2:
+        return []
+    found = []
+    for name, part in report.parts.items():
+        groups: dict[str, list[Value]] = {state: [] for state in PICTURES}
+        for state, value in zip(states, part.per_document, strict=True):
+            groups[state].append(value)
+        found.append(_table("picture", name, "picture of the document", groups, part.micro))
+    return found
+
+
+def _picture(scored: Scored) -> str:
+    media = () if scored.document is None else scored.document.media
+    pictures = [medium.present for medium in media if medium.kind == "image"]
+    return PICTURES[0 if any(pictures) else 1 if pictures else 2]
 
 
 def by_type_frequency(
