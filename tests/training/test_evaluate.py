@@ -11,7 +11,7 @@ import pytest
 from magpie.errors import ConfigError, MissingExtraError, ModelError, NotFoundError
 from magpie.methods.checkpoint import load_method, read_card
 from magpie.methods.labels import LabelSpace
-from magpie.schema import Media
+from magpie.schema import Annotations, Document, Grounding, Media
 from magpie.training import evaluate as module
 from magpie.training.data import (
     check_task,
@@ -122,6 +122,39 @@ def test_the_test_split_is_scored_once_from_best(trained_run: Path, tmp_path: Pa
     assert summary["selection"] == "best epoch on dev"
     with pytest.raises(NotFoundError, match="no best/ yet"):
         final_test(tmp_path)
+
+
+def test_the_test_split_is_scored_by_the_part_that_selected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def right_but_blind(
+        method: object, documents: list[Document], *_: object, **__: object
+    ) -> list[Annotations]:
+        return [
+            dataclasses.replace(
+                document.annotations,
+                entities=tuple(
+                    dataclasses.replace(each, grounding=Grounding()) for each in document.entities
+                ),
+            )
+            for document in documents
+        ]
+
+    monkeypatch.setattr("magpie.training.scoring.predict_documents", right_but_blind)
+    recipe = """\
+method: h-index
+config: {seq2seq: tiny-bart, source: none}
+data: {corpus: controlled@gmner, pictures: none, limit: 8}
+loop: {epochs: 1, batch: 4}
+selection: {protocol: gmner-iou50@1, part: mner}
+"""
+    summary = train(parse_recipe(recipe), tmp_path)
+    assert summary["part"] == "mner"
+    assert summary["runs"][0]["dev"] == summary["runs"][0]["test"]["score"] == 1.0
+    report = json.loads((tmp_path / "test.report.json").read_text())
+    assert report["main_score"] == 1.0
+    assert report["micro"]["f1"] < 0.9
+    assert evaluate(tmp_path / "best", "controlled@gmner:test", limit=40).scores.value < 0.9
 
 
 def test_several_seeds_give_mean_and_deviation(tiny_recipe: str, tmp_path: Path) -> None:

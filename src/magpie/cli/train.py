@@ -112,8 +112,9 @@ def _print(summary: Mapping[str, Any], folder: Path) -> None:
                 markup=False,
                 highlight=False,
             )
+    part = f", {summary['part']}" if summary["part"] else ""
     console.print(
-        f"{summary['protocol']}, selected on dev: {folder}",
+        f"{summary['protocol']}{part}, selected on dev: {folder}",
         markup=False,
         highlight=False,
         soft_wrap=True,

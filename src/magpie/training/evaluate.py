@@ -64,6 +64,7 @@ def evaluate(
     *,
     protocol: str | None = None,
     options: Mapping[str, Any] | None = None,
+    part: str | None = None,
     data: DataConfig | None = None,
     limit: int | None = None,
     allow_other_labels: bool = False,
@@ -76,6 +77,7 @@ def evaluate(
         folder: a checkpoint.
         ref: what it is scored on.
         protocol, options: the scorer; by default that of its selection.
+        part: whose score counts; the protocol's main one if None.
         data: where the corpora lie and how they are read; by default as in its recipe.
         limit: at most so many documents.
         allow_other_labels: score gold with labels that the checkpoint does not know.
@@ -100,7 +102,9 @@ def evaluate(
     method = load_method(folder, device=device)
     supplier = supplier_for(data, ref, device or "cpu")
     supplier.check(card.notes.get("features", {}), method.needs())
-    scores = score_method(method, documents, supplier, name, options=options, batch=batch)
+    scores = score_method(
+        method, documents, supplier, name, options=options, part=part, batch=batch
+    )
     return Evaluation(scores=scores, card=card, data=fingerprint(ref, documents), pictures=counted)
 
 
@@ -125,6 +129,8 @@ def recipe_data(card: Card) -> DataConfig:
 def final_test(folder: Path, *, device: str | None = None) -> Evaluation | None:
     """Scores best/ of a finished run on the recipe's test split, once, and writes the report.
 
+    The number that counts is the one that the weights were selected by.
+
     Returns:
         None where the recipe names no test split.
 
@@ -140,6 +146,13 @@ def final_test(folder: Path, *, device: str | None = None) -> Evaluation | None:
     if ref is None:
         return None
     selection = card.notes["recipe"].get("selection") or {}
-    result = evaluate(best, ref, options=selection.get("options"), data=data, device=device)
+    result = evaluate(
+        best,
+        ref,
+        options=selection.get("options"),
+        part=selection.get("part"),
+        data=data,
+        device=device,
+    )
     result.scores.write(folder, "test", result.origin())
     return result

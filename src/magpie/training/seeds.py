@@ -62,6 +62,7 @@ def train(
         "recipe_digest": recipe.digest,
         "method": recipe.method,
         "protocol": recipe.protocol,
+        "part": recipe.selection.part,
         "selection": "best epoch on dev",
         "runs": runs,
         "dev": spread([each["dev"] for each in runs]),
@@ -74,7 +75,7 @@ def train(
 
 
 def _tested(result: RunResult, wanted: bool, device: str) -> dict[str, Any] | None:
-    """The main score of the test split; taken from the report where it was scored before."""
+    """The score of the test split that dev was selected by; taken from the report where it was scored before."""
     path = result.folder / "test.report.json"
     if path.is_file():
         known = parse_json(path.read_text("utf-8"), where=str(path))
