@@ -75,7 +75,7 @@ def train(
 
 
 def _tested(result: RunResult, wanted: bool, device: str) -> dict[str, Any] | None:
-    """The score of the test split that dev was selected by; taken from the report where it was scored before."""
+    """The test split by what dev was selected by; from the report where it was scored before."""
     path = result.folder / "test.report.json"
     if path.is_file():
         known = parse_json(path.read_text("utf-8"), where=str(path))
