@@ -398,12 +398,23 @@ def test_problems_status_context_and_relations_are_shown() -> None:
         page.all("ul", class_="problems")[0].text
         == "media-unreadable a.jpg: cut off Fetch it again."
     )
-    assert [li.text for li in page.all("ul", class_="others")[0].all("li")] == [
-        "e0 -knows-> e1",
-        "e0 -> e1",
-    ]
+    knows, link = page.all("ul", class_="others")[0].all("li")
+    names = [document.text_of(entity) for entity in document.entities]
+    assert knows.text == f"{names[0]} — knows → {names[1]}"
+    assert knows.attributes["data-e"] == "0 1"  # both mentions and their boxes light up with it
+    assert link.text == "e0 -> e1"
     assert page.all("details")[0].text == "caption by blip2two people"
     assert "by magpie-embedded 1" in page.all("main")[0].text
+
+
+def test_a_fact_about_an_object_points_at_its_region() -> None:
+    region = Region.of_box(Box(1, 2, 30, 40, "m0"), id="o1", label="flag")
+    fact = Relation(id="r", head="e0", tail="o1", type="held_on", score=0.5)
+    media = (Media(id="m0", width=60, height=60, missing="never published"),)
+    document = grounded(ada(), media=media, regions=(region,), relations=(fact,))
+    (line,) = parse(report([document])).all("ul", class_="others")[0].all("li")
+    assert line.text == "Ada — held_on → flag in m0 at 1, 2, 30, 40 0.50"
+    assert line.attributes["data-e"] == "0"
 
 
 def test_nobody_looked_differs_from_nothing_found() -> None:

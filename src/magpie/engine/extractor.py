@@ -64,7 +64,8 @@ class Extractor:
 
     Args:
         model: ``"embedded"``, a folder with a tagger's three files, or a checkpoint (or run) of
-            `magpie train`, for which torch is loaded.
+            `magpie train`, for which torch is loaded. One that is given entities, to relate them,
+            gets those of the document, else those that the embedded model finds.
         threads: documents worked on at once; by default the cores available to the process.
         ground: who looks for entities in pictures: True or "auto", the model where it grounds by
             itself, else :class:`LocalGrounder` (loaded when the first picture comes); "model",
@@ -114,6 +115,9 @@ class Extractor:
             boxes = self._looking.by_model
             self._trained = Trained(folder, root=root, limits=limits, regions=regions, boxes=boxes)
             self.provenance = self._trained.provenance
+            if "entities" in self._trained.given:
+                # For documents that bring none of their own.
+                self._tagger = Tagger(EMBEDDED, bucket=bucket)
             return
         if regions and self._looking.kind != "method":
             raise ConfigError(
@@ -264,9 +268,17 @@ class Extractor:
         )
 
     def _tagged(self, documents: Sequence[Document]) -> list[Document]:
-        """The documents with entities, all their blocks in one call of the tagger."""
-        if self._trained is not None:
-            return self._trained(documents)
+        """The documents with what the model finds; the embedded one names entities for a method
+        that is given them, where a document brings no annotations."""
+        if self._trained is None:
+            return self._named(documents)
+        if "entities" in self._trained.given:
+            found = iter(self._named([each for each in documents if each.annotations is None]))
+            documents = [next(found) if each.annotations is None else each for each in documents]
+        return self._trained(documents)
+
+    def _named(self, documents: Sequence[Document]) -> list[Document]:
+        """The documents with the entities of the tagger, all their blocks in one call of it."""
         blocks = [block for document in documents for block in document.blocks]
         offsets = [
             split_words(block.text) if block.words is None else list(block.words)

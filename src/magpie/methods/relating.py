@@ -212,7 +212,15 @@ class Relating(Method):
         ids = []
         for pair in example.notes["pairs"]:
             kind = gold.get(pair, self.labels.null_relation)
-            if kind is None or kind not in self.relation_ids:
+            if kind is None:
+                raise ConfigError(
+                    f"nobody says how {pair[0]} and {pair[1]} relate, and no type of this method "
+                    f"stands for none: {', '.join(self.labels.relation_types)}",
+                    where=document.id,
+                    mend="List the pairs of every document with entities, or give some the "
+                    "relation none.",
+                )
+            if kind not in self.relation_ids:
                 raise ConfigError(
                     f"the relation {kind!r} is not among the types of this method: "
                     f"{', '.join(self.labels.relation_types)}",

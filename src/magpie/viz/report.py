@@ -21,9 +21,10 @@ from importlib import resources
 from magpie._io import atomic_stream
 from magpie.schema import Block, Document, Entity, Media, Problem
 from magpie.schema._check import check_text
-from magpie.schema._show import describe_grounding, describe_others, type_colour
+from magpie.schema._show import describe_grounding, type_colour
 from magpie.viz._html import Html, element, join, void
 from magpie.viz._pictures import Images, figure
+from magpie.viz._relations import other_lines
 from magpie.viz._text import describe_entity, highlight, score_text, type_class
 
 __all__ = ["ReportLimits", "ReportSummary", "report", "write_report"]
@@ -247,10 +248,8 @@ def _details(document: Document) -> list[Html]:
         rows = [_row(document, index, entity) for index, entity in enumerate(document.entities)]
         table = element("table", element("thead", head), element("tbody", *rows))
         parts.append(element("div", table, class_="scroll"))
-    if annotations is not None:
-        others = [element("li", line) for line in describe_others(annotations)]
-        if others:
-            parts.append(element("ul", *others, class_="others", aria_label="relations and events"))
+    if others := other_lines(document):
+        parts.append(element("ul", *others, class_="others", aria_label="relations and events"))
     for text in document.context:
         what = f"{text.kind} by {text.source}" + (f" of {text.media}" if text.media else "")
         body = element("p", text.text, dir="auto")
