@@ -15,12 +15,15 @@ pytest.importorskip("torch", reason="methods need the extra 'train'")
 
 import torch
 
+from magpie._io import dump_json
 from magpie.corpora.controlled import ControlledConfig, controlled
+from magpie.features import RegionFeatures
 from magpie.features.depth import ObjectDepth
 from magpie.features.each import inner
 from magpie.features.objects import ObjectCrops
 from magpie.features.supply import Supplier
 from magpie.methods.base import without_gold
+from magpie.methods.checkpoint import load_method, save_method
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import METHODS, method_class
 from magpie.schema import Annotations, Block, Document, Grounding, Media
@@ -163,6 +166,40 @@ def test_weights_reproduce_the_scores(name):
 
 
 @ALL
+def test_a_checkpoint_reproduces_the_scores(name, tmp_path):
+    method = build(name)
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.add_(0.01)
+    save_method(method, tmp_path / "saved")
+    twin = load_method(tmp_path / "saved")
+    # Through JSON: a pipeline keeps its tagger's settings as they stand in a file.
+    assert dump_json(twin.config.to_dict()) == dump_json(method.config.to_dict())
+    documents = posts(PROBES[name].task)[:3]
+    one, other = scores(method, documents), scores(twin, documents)
+    assert one.scores.keys() == other.scores.keys()
+    for key, value in one.scores.items():
+        assert torch.equal(value, other.scores[key]), key
+
+
+@ALL
+def test_a_post_with_nothing_to_find_is_trained_on(name):
+    method = build(name)
+    full, empty = posts(PROBES[name].task)[:2]
+    empty = empty.with_annotations(Annotations())
+    for documents in ([empty], [full, empty]):
+        method.zero_grad(set_to_none=True)
+        method.train()
+        pairs = Examples(method, documents, Supplier())
+        loss = method(pairs.batch(range(len(documents)))).loss
+        assert loss.isfinite()
+        if loss.requires_grad:
+            loss.backward()
+        for key, parameter in method.named_parameters():
+            assert parameter.grad is None or parameter.grad.isfinite().all(), key
+
+
+@ALL
 def test_alone_and_in_company(name):
     """A document's annotations do not depend on its neighbours."""
     method = build(name)
@@ -223,6 +260,56 @@ def test_several_pictures_are_read(name):
     document = dataclasses.replace(post, media=(*post.media, other))
     (found,) = method.predict([method_input(method, document)], supply(method, [document]))
     assert isinstance(found, Annotations)
+
+
+def with_rows(asset, rows):
+    """The regions at ``rows``, a slice; of every picture where there are more."""
+    parts = {medium: with_rows(part, rows) for medium, part in asset.parts.items()}
+    arrays = dict(asset.arrays)
+    if "boxes" in arrays:
+        for key in ("boxes", "features", "scores"):
+            arrays[key] = arrays[key][rows].copy()
+    return dataclasses.replace(asset, arrays=arrays, parts=parts)
+
+
+def reads_regions(method):
+    return any(isinstance(inner(need), RegionFeatures) for need in method.needs())
+
+
+def grounded(method, documents, rows=None):
+    """Spans, types and boxes that are predicted from these rows of the regions."""
+    assets = supply(method, documents)
+    if rows is not None:
+        assets = [
+            {
+                need: with_rows(asset, rows) if isinstance(inner(need), RegionFeatures) else asset
+                for need, asset in row.items()
+            }
+            for row in assets
+        ]
+    found = method.predict([method_input(method, d) for d in documents], assets)
+    return [
+        [(e.span, e.type, sorted(box.xyxy for box in e.boxes)) for e in each.entities]
+        for each in found
+    ]
+
+
+@ALL
+def test_the_order_of_regions_does_not_matter(name):
+    method = build(name)
+    if not reads_regions(method):
+        pytest.skip("reads no regions")
+    documents = list(posts(PROBES[name].task))
+    assert grounded(method, documents) == grounded(method, documents, slice(None, None, -1))
+
+
+@ALL
+def test_a_picture_without_any_region_is_read(name):
+    method = build(name)
+    if not reads_regions(method):
+        pytest.skip("reads no regions")
+    found = grounded(method, list(posts(PROBES[name].task)), slice(0))
+    assert not any(boxes for entities in found for _, _, boxes in entities)
 
 
 @ALL
