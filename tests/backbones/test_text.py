@@ -138,6 +138,13 @@ def test_a_missing_backbone_is_one_sentence_with_command_and_folder(
     assert caught.value.code == "model-missing"
 
 
+@pytest.mark.parametrize("name", ["/nowhere/minilm", "./minilm", "../minilm", "~/minilm"])
+def test_a_path_to_nothing_is_no_hub_name(name: str) -> None:
+    with pytest.raises(ModelError, match="there is no folder") as caught:
+        load_text(name)
+    assert "hf download" not in str(caught.value)
+
+
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not on this machine"):
         load_text(str(tmp_path))

@@ -144,6 +144,11 @@ def load_local(name: str, load: Callable[..., _Loaded]) -> _Loaded:
         return load(str(place) if local else name, local_files_only=True)
     except (OSError, ValueError) as error:
         short = name.rstrip("/").rsplit("/", 1)[-1]
+        if not local and name.startswith(("/", "./", "../", "~")):
+            raise ModelError(
+                f"there is no folder {name!r} with a backbone",
+                mend="Give the folder that config.json stands in, or the backbone's hub name.",
+            ) from error
         raise ModelError(
             f"the backbone {name!r} is not on this machine",
             mend=(
