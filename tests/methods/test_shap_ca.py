@@ -332,6 +332,18 @@ def test_orders_are_drawn_anew_or_from_a_seed() -> None:
     assert one == other
 
 
+@HEADS
+def test_games_are_played_in_full_precision(task: str) -> None:
+    method = made(task, exact_up_to=8)
+    batch = batch_of(method, POSTS[task], gold=True)
+    full = method(batch).losses
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method(batch).losses
+    for name in ("semantic", "modality"):
+        assert half[name].dtype == torch.float32
+        assert number(half[name]) == pytest.approx(number(full[name]), abs=0.02)
+
+
 def test_which_posts_have_one_picture() -> None:
     method = made("mre")
     one, other = (POSTS["mre"][n].with_annotations(None) for n in (0, 5))

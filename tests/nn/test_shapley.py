@@ -334,6 +334,16 @@ def test_shares_may_be_taken_as_they_are(exact: bool) -> None:
     assert torch.autograd.gradcheck(lambda x: phi(x, detach=False), (scores.requires_grad_(),))
 
 
+def test_sets_that_were_kept_without_gradients_serve_training() -> None:
+    shape = 9, 2
+    with torch.inference_mode():
+        exact_shapley(torch.zeros(shape, dtype=torch.float32))
+    leaf = torch.zeros(shape, dtype=torch.float32).requires_grad_()
+    exact_shapley(leaf).sum().backward()
+    assert leaf.grad is not None
+    assert torch.allclose(leaf.grad, torch.full(shape, 1 / 9), atol=1e-6)
+
+
 def test_a_large_batch_may_play_several_games() -> None:
     scores = random_game(6, 7)
     found = alignment_loss(scores, Game(), players=4)

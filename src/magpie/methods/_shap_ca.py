@@ -116,10 +116,7 @@ class Bridged(Method):
         self.project_picture = nn.Linear(vision.width, text.width)
         self.fusion = BridgeGate(text.width, c.heads, c.fusion_dropout, c.fusion)
         self.projections = nn.ModuleDict(
-            {
-                name: nn.Linear(text.width, c.project_width)
-                for name in ("text", "context", "picture")
-            }
+            {side: nn.Linear(text.width, c.project_width) for side in _SIDES}
         )
 
     @classmethod

@@ -107,17 +107,15 @@ def exact_shapley(
             f"{count} players have 2^{count} sets, and at most {MOST_EXACT} players are enumerated",
             mend="Draw orders instead: sampled_shapley.",
         )
-    members, coefficients = _sets(count)
-    members = members.to(scores.device)
+    members, inside, coefficients = _sets(count, scores.dtype, scores.device)
     found = _common_shift(scores, temperature, present, detach_weights=detach_weights)
     if found is None:
         values = coalition_values(
             scores, members, temperature, present=present, detach_weights=detach_weights
         )
     else:
-        inside = members.to(scores.dtype)
-        values = _quotient(inside @ found[1], inside @ found[0])
-    phi = coefficients.to(scores) @ values  # K,S @ S,J
+        values = _quotient(inside @ found)
+    phi = coefficients @ values  # K,S @ S,J
     return phi if present is None else phi.masked_fill(~present, 0.0)  # of roundings, too
 
 
@@ -163,11 +161,11 @@ def sampled_shapley(
         temperature, present, detach_weights: see :func:`coalition_values`.
     """
     orders = orders.to(scores.device)
-    places = orders.argsort(1)  # M,K: when each player comes
+    flat = orders.flatten()
     found = _common_shift(scores, temperature, present, detach_weights=detach_weights)
     if found is None:
         steps = torch.arange(len(scores), device=scores.device)
-        members = places.unsqueeze(1) <= steps.view(1, -1, 1)  # M,K sets,K players
+        members = orders.argsort(1).unsqueeze(1) <= steps.view(1, -1, 1)  # M,K sets,K players
         values = coalition_values(
             scores,
             members.flatten(0, 1),
@@ -176,10 +174,10 @@ def sampled_shapley(
             detach_weights=detach_weights,
         ).unflatten(0, orders.shape)
     else:
-        weights, weighted = found
-        values = _quotient(weighted[orders].cumsum(1), weights[orders].cumsum(1))  # M,K,J
-    added = torch.diff(values, dim=1, prepend=torch.zeros_like(values[:, :1]))
-    return added.gather(1, places.unsqueeze(2).expand_as(added)).mean(0)
+        values = _quotient(found.index_select(0, flat).unflatten(0, orders.shape).cumsum(1))
+    added = torch.diff(values, dim=1, prepend=torch.zeros_like(values[:, :1]))  # M,K,J
+    total = torch.zeros_like(scores).index_add(0, flat, added.flatten(0, 1))
+    return total / len(orders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,26 +299,33 @@ def _generator(seed: Seed) -> torch.Generator | None:
 
 
 @functools.lru_cache(maxsize=MOST_EXACT)
-def _sets(count: int) -> tuple[Tensor, Tensor]:
-    """All sets of players, bool [2^K, K], and what each counts in each value, [K, 2^K].
+def _sets(count: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """All sets of players [2^K, K], bool and as numbers, and what each counts in each value,
+    [K, 2^K].
 
     A set that holds the player stands once, with the share of the orders in which it comes last;
     one that does not is what was there before, and is taken off.
     """
-    members = (torch.arange(2**count).unsqueeze(1) >> torch.arange(count)) & 1
-    # By size of the set: |S|! (K - |S| - 1)! / K! of a set that the player is yet to join.
-    shares = [1 / (count * math.comb(count - 1, size)) for size in range(count)]
-    joining = torch.tensor([*shares, 0.0], dtype=torch.float64)
-    joined = torch.tensor([0.0, *shares], dtype=torch.float64)
-    sizes = members.sum(1, keepdim=True)
-    coefficients = torch.where(members.bool(), joined[sizes], -joining[sizes])
-    return members.bool(), coefficients.T.contiguous()
+    # Kept for training, whoever asks first.
+    with torch.inference_mode(False):
+        members = (torch.arange(2**count).unsqueeze(1) >> torch.arange(count)) & 1
+        # By size of the set: |S|! (K - |S| - 1)! / K! of a set that the player is yet to join.
+        shares = [1 / (count * math.comb(count - 1, size)) for size in range(count)]
+        joining = torch.tensor([*shares, 0.0], dtype=torch.float64)
+        joined = torch.tensor([0.0, *shares], dtype=torch.float64)
+        sizes = members.sum(1, keepdim=True)
+        coefficients = torch.where(members.bool(), joined[sizes], -joining[sizes])
+        return (
+            members.bool().to(device),
+            members.to(device, dtype),
+            coefficients.T.contiguous().to(device, dtype),
+        )
 
 
 def _common_shift(
     scores: Tensor, temperature: float, present: Tensor | None, *, detach_weights: bool
-) -> tuple[Tensor, Tensor] | None:
-    """Weights and weighted scores [K, J], one shift a target, which cancels in every quotient.
+) -> Tensor | None:
+    """Weights beside weighted scores, [K, 2 J]; one shift a target cancels in every quotient.
 
     None where scores lie so far apart that a set of weak players alone would lose its weights.
     """
@@ -339,9 +344,10 @@ def _common_shift(
     if present is not None:
         shifted = shifted.masked_fill(~present, -math.inf)
     weights = shifted.exp()
-    return weights, weights * scores
+    return torch.cat([weights, weights * scores], 1)
 
 
-def _quotient(above: Tensor, below: Tensor) -> Tensor:
-    """0 for sets without a member."""
+def _quotient(sums: Tensor) -> Tensor:
+    """Worths [..., J] of sets by their sums [..., 2 J]; 0 without a member."""
+    below, above = sums.chunk(2, -1)
     return above / below.masked_fill(below == 0, 1.0)
