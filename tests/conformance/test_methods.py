@@ -20,6 +20,7 @@ from magpie.corpora.controlled import ControlledConfig, controlled
 from magpie.features import RegionFeatures
 from magpie.features.depth import ObjectDepth
 from magpie.features.each import inner
+from magpie.features.object_captions import ObjectCaptions
 from magpie.features.objects import ObjectCrops
 from magpie.features.supply import Supplier
 from magpie.methods.base import without_gold
@@ -126,7 +127,10 @@ def test_input_does_not_depend_on_gold(name):
 def test_regions_are_cut_out_only_where_the_task_hands_them_over(name):
     """Sources see gold documents: elsewhere cut-outs of their regions would give gold away."""
     method = build(name)
-    asked = any(isinstance(inner(need), ObjectCrops | ObjectDepth) for need in method.needs())
+    asked = any(
+        isinstance(inner(need), ObjectCrops | ObjectDepth | ObjectCaptions)
+        for need in method.needs()
+    )
     assert asked <= ("regions" in method.given)
 
 

@@ -294,3 +294,72 @@ def test_every_fusion_needs_a_layer_before(layers):
 def test_towers_must_match(name, value):
     with pytest.raises(ConfigError, match=name):
         LockStep(BertConfig(**SHAPE), CLIPVisionConfig(**{**SHAPE, name: value}), 2)
+
+
+def biased(body, tokens, counts, **options):
+    """A run in which token p counts ``counts[p]`` times, everywhere."""
+    bias = torch.tensor(counts).log().expand(B, -1)
+    words = body.bert.embeddings(input_ids=body.ids)
+    return body.lockstep(
+        body.bert, body.clip, words, body.mask, tokens, token_bias=bias, object_bias=bias, **options
+    )
+
+
+def test_the_logarithm_of_n_counts_a_token_n_times(body):
+    tokens = torch.randn(B, 3, D)
+    three_times = torch.cat([tokens, tokens[:, 2:], tokens[:, 2:]], 1)
+    for mask_prefix in (True, False):
+        once = biased(body, tokens, [1.0, 1.0, 3.0], mask_prefix=mask_prefix)
+        often = biased(body, three_times, [1.0] * 5, mask_prefix=mask_prefix)
+        assert torch.allclose(once.text[-1], often.text[-1], atol=1e-5)
+        assert torch.allclose(once.vision[-1], often.vision[-1][:, :3], atol=1e-5)
+    plain = biased(body, tokens, [1.0] * 3)
+    assert not torch.allclose(once.text[-1], plain.text[-1], atol=1e-3)
+
+
+def test_a_token_that_counts_for_nothing_is_not_there(body):
+    tokens = torch.randn(B, 4, D)
+    hidden = biased(body, tokens, [1.0, 1.0, 1.0, 0.0])
+    without = biased(body, tokens[:, :3], [1.0] * 3)
+    assert torch.allclose(hidden.text[-1], without.text[-1], atol=1e-5)
+    assert torch.allclose(hidden.vision[-1][:, :3], without.vision[-1], atol=1e-5)
+
+
+def test_tokens_may_become_fewer_before_the_exchange(body):
+    tokens = torch.randn(B, 6, D)
+    states = body.lockstep(
+        body.bert,
+        body.clip,
+        body.bert.embeddings(input_ids=body.ids),
+        body.mask,
+        tokens,
+        between=lambda z: z.unflatten(1, (3, 2)).mean(2),
+    )
+    assert [s.shape[1] for s in states.vision] == [6, 6, 3, 3]
+    assert states.text[-1].shape == (B, T, D)
+
+
+def test_places_of_the_last_text_layer_are_those_of_the_whole(body):
+    whole = body.run()
+    places = torch.tensor([[0, 3], [1, 1], [2, 0]])
+    words = body.bert.embeddings(input_ids=body.ids)
+    tokens = body.clip.pre_layrnorm(body.crops(body.clip, body.grounded, body.detector))
+    found = body.lockstep(body.bert, body.clip, words, body.mask, tokens, places=places)
+    expected = whole.text[-1].gather(1, places.unsqueeze(2).expand(-1, -1, D))
+    assert torch.allclose(found.text[-1], expected, atol=1e-6)
+    assert torch.allclose(found.text[-2], whole.text[-2], atol=1e-6)
+
+
+def test_weights_of_the_last_layers_alone(body):
+    few = LockStep(body.bert.config, body.clip.config, 2, every_layer=False)
+    assert len(few.fusions) == 2
+    few.load_state_dict(
+        {
+            f"fusions.{n}.{name}": value
+            for n in range(2)
+            for name, value in body.lockstep.fusions[n - 2].state_dict().items()
+        }
+    )
+    whole = body.run().text[-1]
+    body.lockstep = few
+    assert torch.equal(body.run().text[-1], whole)

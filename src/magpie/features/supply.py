@@ -27,6 +27,7 @@ from magpie.features.geometry import GeometrySource
 from magpie.features.graphs import AlignmentSource, TextSceneSource, WordGraphSource
 from magpie.features.needs import Asset, Assets, Crops, Grid, Need, Pixels, Pyramid, Texts
 from magpie.features.noun_chunks import ChunkSource, NounChunks, chunk_names, phrases_of
+from magpie.features.object_captions import ObjectCaptionSource
 from magpie.features.objects import ObjectSource
 from magpie.features.parsing import Parser, Parsers
 from magpie.features.phrases import Phrases, SidePhrases
@@ -104,6 +105,7 @@ class Supplier:
             DrawnSource(device=device),
             ObjectSource(pictures),
             DepthSource(pictures, device=device),
+            ObjectCaptionSource(pictures, device=device),
             FrameSource(pictures, names),
             GeometrySource(pictures, names),
         ]

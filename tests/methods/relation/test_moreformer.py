@@ -343,6 +343,30 @@ def test_captions_are_those_of_the_object() -> None:
     }
 
 
+def test_a_captioner_describes_each_object_where_nobody_did() -> None:
+    method = moreformer(captions=("note", "captioner:tiny-blip"))
+    (need,) = method._spoken
+    facts = (("e0", "o0", "peer"), ("e0", "o2", "peer"))
+    document = post(facts=facts, captions=(("note#o2", "blue"),))
+    assets = Supplier()(document, method.needs())
+    assert len(assets[need].texts) == 3
+    spoken = {**assets, need: Asset(texts=("a ring", "red", "green"))}
+    found = method.prepare(without_gold(document, method.given), spoken).inputs
+    for row, said in enumerate(("a ring", "blue")):
+        inside = found["input_ids"][row][found["token_type_ids"][row].bool()]
+        words = method.text.tokenizer.decode(inside, skip_special_tokens=True)
+        assert words.split() == said.split()
+    # What the document's sources say goes first.
+    told = post(facts=facts)
+    found = method.prepare(without_gold(told, method.given), {**spoken, **texts_of(method, told)})
+    inside = found.inputs["input_ids"][0][found.inputs["token_type_ids"][0].bool()]
+    assert "red ring" in method.text.tokenizer.decode(inside, skip_special_tokens=True)
+
+
+def texts_of(method: Moreformer, document: Document) -> dict[Any, Any]:
+    return {method._texts: Supplier()(document, {method._texts})[method._texts]}
+
+
 def test_a_picture_that_is_absent_leaves_places_and_words() -> None:
     method = moreformer()
     lost = dataclasses.replace(

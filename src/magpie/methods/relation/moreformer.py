@@ -29,7 +29,9 @@ from torch.nn import functional
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need, Texts
+from magpie.features.captions import CAPTIONER, is_captioner
 from magpie.features.depth import ObjectDepth
+from magpie.features.object_captions import ObjectCaptions
 from magpie.features.objects import ObjectCrops, given_objects, object_places
 from magpie.methods._mkgformer import check_kinds, lengthened
 from magpie.methods.base import Batch, Example, Task
@@ -66,7 +68,8 @@ class MoreformerConfig(RelatingConfig):
     use_dep: bool = True
     #: tell objects where they stand
     use_box: bool = True
-    #: sources of the captions; see :meth:`Moreformer.caption_of`
+    #: sources of the captions, or captioner:NAME for what a model says of each cut-out; see
+    #: :meth:`Moreformer.caption_of`
     captions: tuple[str, ...] = ("more:object-captions",)
     #: an object without caption: empty marks an empty one; refuse raises, naming the document
     missing_caption: Literal["empty", "refuse"] = "empty"
@@ -175,27 +178,32 @@ class Moreformer(Relating):
 
     @property
     def _texts(self) -> Texts:
-        return Texts(sources=tuple(self.config.captions))
+        return Texts(sources=tuple(n for n in self.config.captions if not is_captioner(n)))
+
+    @property
+    def _spoken(self) -> list[ObjectCaptions]:
+        names = [n.removeprefix(CAPTIONER) for n in self.config.captions if is_captioner(n)]
+        return [ObjectCaptions(name, self.config.object_slots) for name in names]
 
     def needs(self) -> frozenset[Need]:
         c = self.config
         found: set[Need] = {self._crops}
-        return frozenset(
-            found
-            | ({self._depth} if c.use_dep else set())
-            | ({self._texts} if c.use_cap else set())
-        )
+        if c.use_dep:
+            found.add(self._depth)
+        if c.use_cap:
+            found |= {*self._spoken, *({self._texts} if self._texts.sources else ())}
+        return frozenset(found)
 
-    def caption_of(self, document: Document, region: Region, shared: Sequence[str]) -> str:
+    def caption_of(self, document: Document, region: Region, others: Sequence[str]) -> str:
         """What is said of an object: the texts whose source is one of ``captions`` followed by
-        ``#`` and the region's id, else those of the sources themselves.
+        ``#`` and the region's id, else ``others``.
 
         Raises:
             ConfigError: there is none, and ``missing_caption`` is ``refuse``.
         """
         names = {f"{source}#{region.id}" for source in self.config.captions}
         own = [text.text for text in document.context if text.source in names]
-        found = " ".join(own or shared).strip()
+        found = " ".join(own or others).strip()
         if not found and self.config.missing_caption == "refuse":
             raise ConfigError(
                 f"no caption of the object {region.id}",
@@ -220,7 +228,7 @@ class Moreformer(Relating):
         spelled = [texts[block][start:end] for block, start, end in words]
         tokenizer = self.text.tokenizer
         pieces = tokenizer(spelled, add_special_tokens=False)["input_ids"] if words else []
-        shared = assets[self._texts].texts if c.use_cap else ()
+        said_of = self._captions_of(regions, assets)
         limit = min(c.max_length, self.text.max_positions)
         for entity, region in object_pairs(document, regions):
             place = word_range(entity, words)
@@ -228,7 +236,7 @@ class Moreformer(Relating):
                 continue
             caption = None
             if c.use_cap:
-                said = self.caption_of(document, region, shared)
+                said = self.caption_of(document, region, said_of[regions.index(region)])
                 caption = tokenizer(said, add_special_tokens=False)["input_ids"] if said else []
             row = mark_title(pieces, place, caption, self.markers, self.text.ends, limit)
             if row.shortened:
@@ -249,6 +257,15 @@ class Moreformer(Relating):
                 "shortened": [row.shortened for row in rows],
             },
         )
+
+    def _captions_of(self, regions: Sequence[Region], assets: Assets) -> list[Sequence[str]]:
+        """By object the texts of the document's sources, else what captioners say of it."""
+        texts = self._texts
+        shared = assets[texts].texts if self.config.use_cap and texts.sources else ()
+        if shared or not self.config.use_cap:
+            return [shared] * len(regions)
+        spoken = [assets[need].texts for need in self._spoken]
+        return [[part[row] for part in spoken if part] for row in range(len(regions))]
 
     def _text_inputs(self, rows: Sequence[MarkedTitle], slots: Sequence[int]) -> dict[str, Tensor]:
         longest = max((len(row.ids) for row in rows), default=0)
