@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +118,40 @@ def test_nothing_written_is_a_failure(tmp_path: Path) -> None:
     found = run("build", *arguments, "-o", str(tmp_path / "out"), code=1)
     assert (found["documents"], found["written"], found["absent"]) == (1, 0, 1)
     assert found["reasons"] == [{"document": "a", "reason": "the document has no picture"}]
+
+
+@pytest.mark.slow
+def test_a_detector_by_name_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """SIGKILL leaves whole files only; the next start makes the others, the same to the bit."""
+    from magpie.backbones.detector import load_detector
+
+    detector = load_detector("tiny-detr")
+    place = tmp_path / "detr"
+    detector.model.save_pretrained(place)  # type: ignore[operator]
+    sizes = {"size": {"shortest_edge": 64, "longest_edge": 128}}
+    (place / "preprocessor_config.json").write_text(json.dumps(sizes))
+    options = ["build", "controlled@gmner:train", "--limit", "60", "--source", f"detector:{place}"]
+    folder = tmp_path / "out"
+    command = [sys.executable, "-m", "magpie", "regions", *options, "-o", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and not list(folder.glob("*.npz")):
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    kept = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
+    assert process.returncode == -signal.SIGKILL
+    whole = run(*options, "-o", str(tmp_path / "whole"))
+    assert (whole["documents"], whole["absent"], whole["width"]) == (60, 0, 32)
+    assert 0 < len(kept) < whole["written"]
+    built = run(*options, "-o", str(folder))
+    assert built["written"] == whole["written"] - len(kept)
+    for path in (tmp_path / "whole").glob("*.npz"):
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+        assert kept.get(path.name, path.read_bytes()) == path.read_bytes()
+    # What it was writing is left under a hidden name, which nobody reads.
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    assert {path.suffix for path in shown} == {".npz", ".json"}
+    found = run("recall", "controlled@gmner:train", "--limit", "60", "--regions", f"mine={folder}")
+    assert found["documents"] == 60
