@@ -138,3 +138,12 @@ def test_an_encoder_with_such_tokens_of_its_own_gets_others() -> None:
     ids = add_markers(encoder)
     assert not {ids["<s>"], ids["</s>"]} & set(own)
     assert encoder.tokenizer.convert_ids_to_tokens(ids["<s>"]) == "<head>"
+
+
+def test_where_every_word_stands() -> None:
+    words = [[1], [2, 3], [], [4]]
+    row = mark_pair(words, (1, 2), (3, 4), IDS, ENDS, 20)
+    assert row.ids == [900, 1, 901, 2, 3, 902, 903, 4, 904, 999]
+    assert row.words == ((1, 2), (3, 5), (0, 0), (7, 8))
+    shorter = mark_pair(words, (1, 2), (3, 4), IDS, ENDS, 9)
+    assert shorter.words == ((0, 0), (2, 4), (0, 0), (6, 7))

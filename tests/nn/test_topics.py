@@ -73,6 +73,15 @@ def test_shapes_and_distributions() -> None:
         assert (shares >= 0).all()
 
 
+def test_published_sizes() -> None:
+    ours = TopicModel(2000, 2000, 768)
+    topics = ours(torch.randint(0, 2, (3, 2000)).float(), torch.randn(3, 768))
+    assert topics.theta.shape == (3, 10)
+    for shares in (topics.words, topics.visual):
+        assert shares.shape == (3, 2000)
+        assert torch.allclose(shares.sum(1), torch.ones(3), atol=1e-5)
+
+
 def test_a_mixture_is_a_mean_of_topics() -> None:
     mixed = model(mixture=True).eval()
     topics = mixed(bags()[0], torch.randn(5, 6))

@@ -19,7 +19,14 @@ from torch.nn import functional
 from magpie.backbones import TextEncoder
 from magpie.text.words import is_address
 
-__all__ = ["FUNCTION_WORDS", "Vocabularies", "content_word", "k_means", "phrase_ids"]
+__all__ = [
+    "FUNCTION_WORDS",
+    "Vocabularies",
+    "content_word",
+    "k_means",
+    "nearest_centre",
+    "phrase_ids",
+]
 
 #: words that say how others relate and stand for nothing themselves
 FUNCTION_WORDS = frozenset(
@@ -71,12 +78,15 @@ def phrase_ids(text: TextEncoder, phrases: Sequence[str], length: int) -> Tensor
 
 
 def k_means(vectors: Tensor, count: int, *, seed: int = 0, rounds: int = 25) -> Tensor:
-    """Centres of clusters by Lloyd's rounds, begun at vectors drawn from a seed.
+    """Centres of clusters by Lloyd's rounds, begun at vectors that lie apart.
+
+    The first centres are drawn as Arthur and Vassilvitskii have it (k-means++, SODA 2007): each
+    with the square of its distance to those before.
 
     Args:
         vectors: [M, C].
         count: of clusters; where there are no more vectors, those are the centres.
-        seed: of the first centres.
+        seed: of the draw.
         rounds: at most so many; it ends when no vector changes its cluster.
 
     Returns:
@@ -86,7 +96,7 @@ def k_means(vectors: Tensor, count: int, *, seed: int = 0, rounds: int = 25) -> 
     if len(distinct) <= count:
         return distinct
     generator = torch.Generator().manual_seed(seed)
-    centres = distinct[torch.randperm(len(distinct), generator=generator)[:count]].clone()
+    centres = _apart(distinct, count, generator)
     before = None
     for _ in range(rounds):
         nearest = nearest_centre(vectors, centres)
@@ -98,6 +108,16 @@ def k_means(vectors: Tensor, count: int, *, seed: int = 0, rounds: int = 25) -> 
         # A cluster that lost all its vectors stays where it was.
         centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
     return centres
+
+
+def _apart(vectors: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` of the vectors [M, C], all different, drawn with squared distances."""
+    chosen = [int(torch.randint(len(vectors), (), generator=generator))]
+    distance = ((vectors - vectors[chosen[0]]) ** 2).sum(1)
+    while len(chosen) < count:
+        chosen.append(int(torch.multinomial(distance, 1, generator=generator)))
+        distance = distance.minimum(((vectors - vectors[chosen[-1]]) ** 2).sum(1))
+    return vectors[chosen]
 
 
 def nearest_centre(vectors: Tensor, centres: Tensor) -> Tensor:
