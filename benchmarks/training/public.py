@@ -1,7 +1,8 @@
-"""The public code of three methods, read from a folder and made to run beside today's libraries.
+"""The public code of five methods, read from a folder and made to run beside today's libraries.
 
-Nothing of it is kept here. The folder holds ``UMT`` (jefferyYu/UMT), ``HVPNeT`` (zjunlp/HVPNeT) and
-``MKGformer`` (zjunlp/MKGformer); one that is absent is not compared. What has gone from the
+Nothing of it is kept here. The folder holds ``UMT`` (jefferyYu/UMT), ``HVPNeT`` (zjunlp/HVPNeT),
+``MKGformer`` (zjunlp/MKGformer), ``MORE`` (NJUNLP/MORE) and ``CAMIM`` (zefanZhang-cn/CAMIM); one
+that is absent is not compared. What has gone from the
 libraries since is put back while the modules are imported: names that nothing on the way calls are
 empty, the rest does what it did.
 """
@@ -13,6 +14,7 @@ import importlib
 import io
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +22,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, CLIPVisionConfig
+from transformers import BertConfig, BertModel, CLIPVisionConfig
 
-__all__ = ["hvpnet", "mkgformer", "umt"]
+__all__ = ["camim", "hvpnet", "mkgformer", "moreformer", "umt"]
 
 #: pieces that every text is padded to, in all three
 LENGTH = 128
@@ -149,3 +151,124 @@ def mkgformer(folder: Path, bert: BertConfig, clip: CLIPVisionConfig, tags: int)
         # It counts the padding label itself.
         model: nn.Module = public.UnimoCRFModel(range(tags - 1), None, clip, bert)
     return model
+
+
+def moreformer(
+    folder: Path, bert: BertConfig, clip: CLIPVisionConfig, labels: int, markers: dict[str, int]
+) -> nn.Module:
+    """MOREformer's classifier; ``markers`` are the ids of its special tokens."""
+    _package("public_more", folder / "MORE" / "models")
+    from transformers import pytorch_utils
+
+    gone = {"apply_chunking_to_forward": pytorch_utils.apply_chunking_to_forward}
+    written = dict.fromkeys(
+        (
+            "add_start_docstrings",
+            "add_start_docstrings_to_model_forward",
+            "replace_return_docstrings",
+        ),
+        _undecorated,
+    )
+    late = {"transformers.modeling_utils": gone, "transformers.file_utils": written}
+    with _stubs(**late):
+        public = importlib.import_module("public_more.unimo_model")
+        layers = importlib.import_module("public_more.modeling_clip")
+    # Configurations stand for names of folders: the weights come from the twin.
+    vision = layers.CLIPVisionTransformer(clip)
+    public.CLIPModel = SimpleNamespace(
+        from_pretrained=lambda *_, **__: SimpleNamespace(vision_model=vision)
+    )
+    public.CLIPConfig = SimpleNamespace(
+        from_pretrained=lambda own: SimpleNamespace(vision_config=own)
+    )
+    public.BertConfig = SimpleNamespace(from_pretrained=lambda own: own)
+    public.BertModel = SimpleNamespace(from_pretrained=BertModel)
+    words = _Words(bert.vocab_size, markers)
+    settings = SimpleNamespace(vit_name=clip, bert_name=bert, device="cpu", use_cap=True)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model: nn.Module = public.UnimoREModel(labels, words, settings)
+    return model
+
+
+class _Words:
+    """As much of a tokenizer as a model asks for."""
+
+    def __init__(self, size: int, markers: dict[str, int]) -> None:
+        self._size, self._markers = size, markers
+
+    def __len__(self) -> int:
+        return self._size
+
+    def convert_tokens_to_ids(self, token: str) -> int:
+        """Of a marker."""
+        return self._markers[token]
+
+
+def camim(folder: Path, bert: BertConfig, labels: int, length: int) -> nn.Module:
+    """CAMIM's classifier; ResNet-50 is that of UMT's copy of torchvision's code."""
+    place = (
+        folder / "CAMIM" / "CAMIM" if (folder / "CAMIM" / "CAMIM").is_dir() else folder / "CAMIM"
+    )
+    _package("public_camim", place / "opennre" / "encoder")
+    _package("public_camim_model", place / "opennre" / "model")
+    from transformers import pytorch_utils
+
+    resnet = _resnet50(folder)
+
+    class Grid(nn.Module):
+        """A ResNet that answers with its last map, as timm's does."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            made = resnet()
+            for name, part in made.named_children():
+                if name not in ("avgpool", "fc"):
+                    self.add_module(name, part)
+
+        def forward_features(self, pixels: Tensor) -> Tensor:
+            """[B, 3, side, side] -> [B, 2048, rows, columns]."""
+            for part in self.children():
+                pixels = part(pixels)
+            return pixels
+
+    gone = {
+        "apply_chunking_to_forward": pytorch_utils.apply_chunking_to_forward,
+        "prune_linear_layer": pytorch_utils.prune_linear_layer,
+        "find_pruneable_heads_and_indices": _unused,
+    }
+    written = dict.fromkeys(
+        (
+            "add_code_sample_docstrings",
+            "add_start_docstrings",
+            "add_start_docstrings_to_model_forward",
+            "replace_return_docstrings",
+        ),
+        _undecorated,
+    )
+    networks = dict.fromkeys(("resnet50", "resnet101", "resnet152"), resnet)
+    late: dict[str, dict[str, Any]] = {
+        "transformers.modeling_utils": gone,
+        "transformers.file_utils": written,
+        "torchvision": {},
+        "torchvision.models": networks,
+        "timm": {"create_model": lambda *_, **__: Grid()},
+    }
+    with _stubs(**late):
+        modeling = importlib.import_module("public_camim.modeling_bert")
+        public = importlib.import_module("public_camim.bert_encoder")
+        softmax = importlib.import_module("public_camim_model.softmax_nn")
+        public.timm = SimpleNamespace(create_model=lambda *_, **__: Grid())
+    encoder = modeling.BertModel
+    encoder.init_weights = lambda own: own.apply(own._init_weights)
+    encoder.get_head_mask = lambda _, __, count: [None] * count
+    encoder.get_extended_attention_mask = lambda _, mask, *__: _hidden(mask)
+    plain = BertConfig(**{**bert.to_dict(), "attn_implementation": "eager"})
+    public.BertModel = SimpleNamespace(from_pretrained=lambda _: encoder(plain))
+    public.transformers = SimpleNamespace(
+        BertModel=SimpleNamespace(from_pretrained=lambda _: BertModel(bert))
+    )
+    public.BertTokenizer = SimpleNamespace(from_pretrained=lambda _: None)
+    network = public.CAMIM(length, "")
+    found: nn.Module = softmax.SoftmaxNN(network, labels, {str(n): n for n in range(labels)})
+    return found

@@ -9,13 +9,26 @@ import numpy as np
 from PIL import Image
 
 from magpie.backbones.tiny import TINY_WORDS
-from magpie.schema import Annotations, Block, Document, Entity, Media, Span
+from magpie.schema import (
+    Annotations,
+    Block,
+    Box,
+    ContextText,
+    Document,
+    Entity,
+    Media,
+    Region,
+    Relation,
+    Span,
+)
 
-__all__ = ["LENGTHS", "posts"]
+__all__ = ["LENGTHS", "OBJECTS", "facts", "posts"]
 
 #: share of posts (per mille) with that many pieces, special ones included: rounded from the
 #: lengths of Twitter-2017's training posts (mean 20, longest 56)
 LENGTHS = {9: 62, 13: 182, 17: 259, 21: 220, 25: 142, 29: 91, 33: 30, 37: 11, 42: 2, 56: 1}
+#: share of pictures (per cent) with that many objects: invented, of MORE's mean of 3.8
+OBJECTS = {1: 14, 2: 19, 3: 21, 4: 16, 5: 11, 6: 7, 7: 5, 8: 3, 9: 2, 10: 2}
 _TYPES = ("LOC", "MISC", "ORG", "PER")
 #: words that the tiny tokenizer keeps whole
 _WORDS = tuple(word for word in TINY_WORDS if len(word) > 1)
@@ -48,6 +61,54 @@ def _post(name: str, size: int, pictures: int, rng: random.Random) -> Document:
         media=tuple(Media(id=f"m{n}", data=_picture(rng)) for n in range(pictures)),
         annotations=Annotations(entities=tuple(entities)),
     )
+
+
+def facts(count: int, *, objects: bool, seed: int, kinds: tuple[str, ...]) -> list[Document]:
+    """Posts with one fact each, two pictures (the second as if generated from the text) and a note.
+
+    Args:
+        count: of facts.
+        objects: the tail is one of the picture's objects, and the note a few words about it; else
+            the tail is a mention, and the note as long as a model's description.
+        seed: of everything.
+        kinds: relations to draw from.
+    """
+    rng = random.Random(seed)
+    sizes = rng.choices(list(LENGTHS), list(LENGTHS.values()), k=count)
+    found = []
+    for number, size in enumerate(sizes):
+        words = rng.choices(_WORDS, k=max(4, size - 4))
+        block = Block.from_words(words)
+        head, tail = rng.sample(range(len(words)), 2)
+        entities = [Entity(id="e0", span=block.word_span(head, head + 1), type="entity")]
+        regions = []
+        if objects:
+            for n in range(rng.choices(list(OBJECTS), list(OBJECTS.values()))[0]):
+                x, y = rng.randrange(0, 220), rng.randrange(0, 160)
+                wide, high = rng.randrange(20, 100), rng.randrange(20, 80)
+                box = Box(x, y, x + wide, y + high, media="m0")
+                regions.append(Region(media="m0", box=box, id=f"o{n}"))
+            end = rng.choice(regions).id or ""
+        else:
+            entities.append(Entity(id="e1", span=block.word_span(tail, tail + 1), type="entity"))
+            end = "e1"
+        note = " ".join(rng.choices(_WORDS, k=8 if objects else 60))
+        relation = Relation(id="f0", head="e0", tail=end, type=rng.choice(kinds))
+        found.append(
+            Document(
+                id=f"f{number}",
+                blocks=(block,),
+                media=(
+                    Media(id="m0", data=_picture(rng), width=320, height=240),
+                    Media(id="generated", data=_picture(rng)),
+                ),
+                context=(ContextText(kind="caption", text=note, source="note", media="m0"),),
+                annotations=Annotations(
+                    entities=tuple(entities), regions=tuple(regions), relations=(relation,)
+                ),
+            )
+        )
+    return found
 
 
 def _picture(rng: random.Random) -> bytes:

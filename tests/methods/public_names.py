@@ -14,6 +14,7 @@ from magpie.backbones.torchvision_names import resnet_names
 
 __all__ = [
     "HVPNET_UNUSED",
+    "camim_name",
     "hvpnet_names",
     "mkgformer_name",
     "moreformer_name",
@@ -92,6 +93,35 @@ _MOREFORMER = {
     r"mm_linear\.(.+)": r"mm_linear.\1",
 }
 
+#: CAMIM's names behind ``sentence_encoder.`` -> ours; None where nothing reads it
+_CAMIM: dict[str, str | None] = {
+    r"bert2?\.(?:pooler\..+|embeddings\.position_ids)": None,
+    r"bert\.(.+)": r"backbones.text.model.\1",
+    r"bert2\.(.+)": r"backbones.captions.model.\1",
+    r"model_resnet50\.(.+)": r"backbones.vision.model.\1",
+    r"linear_pic\.(.+)": r"project.\1",
+    r"linear_q_fine\.(.+)": r"word_stream.query.\1",
+    r"linear_k_fine\.(.+)": r"word_stream.key.\1",
+    r"linear_v_fine\.(.+)": r"word_stream.value.\1",
+    r"linear_q_coarse\.(.+)": r"phrase_stream.query.\1",
+    r"linear_k_coarse\.(.+)": r"phrase_stream.key.\1",
+    r"linear_v_coarse\.(.+)": r"phrase_stream.value.\1",
+    r"linear_phrases\.(.+)": r"phrase_map.\1",
+    r"linear_extend_pic\.(.+)": r"picture_map.\1",
+    r"linear_final\.(.+)": r"final.\1",
+    r"encoder_conv_sentence\.0\.(.+)": r"aware.join.\1",
+    r"encoder_conv_back\.(.+)": r"aware.row_map.\1",
+    r"encoder_conv_word\.(.+)": r"aware.word_map.\1",
+    r"attention\.linear_q\.0\.(.+)": r"aware.row_query.\1",
+    r"attention\.linear_k\.0\.(.+)": r"aware.row_key.\1",
+    r"attention\.linear_v\.0\.(.+)": r"aware.row_value.\1",
+    r"attention\.linear_q2\.0\.(.+)": r"aware.word_query.\1",
+    r"attention\.linear_k2\.0\.(.+)": r"aware.word_key.\1",
+    r"attention\.linear_v2\.0\.(.+)": r"aware.word_value.\1",
+    r"attention\.merge_fr\.0\.(.+)": r"aware.merge.\1",
+    r"linear(?:_weights|_x)?\.(.+)": None,
+}
+
 
 def umt_name(public: str) -> str:
     """UMT (jefferyYu/UMT)."""
@@ -132,6 +162,19 @@ def mkgformer_name(public: str) -> str:
         if match:
             return match.expand(ours)
     raise AssertionError(public)
+
+
+def camim_name(public: str) -> str | None:
+    """CAMIM (zefanZhang-cn/CAMIM), its ResNet apart from that of the stored numbers; None for what
+    nothing reads."""
+    if match := re.fullmatch(r"fc\.(.+)", public):
+        return f"classifier.{match[1]}"
+    if re.fullmatch(r"linear\.(weight|bias)", public):
+        return None
+    for pattern, ours in _CAMIM.items():
+        if match := re.fullmatch(r"sentence_encoder\." + pattern, public):
+            return None if ours is None else match.expand(ours)
+    raise AssertionError(f"no place for {public}")
 
 
 def moreformer_name(public: str, first: int) -> str | None:

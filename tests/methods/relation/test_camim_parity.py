@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +18,11 @@ from magpie.methods.relation.camim import Camim, CamimConfig  # noqa: E402
 from magpie.nn.caption_aware import normed  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
 
+from ..public_names import camim_name  # noqa: E402
 from ..stored import Folder, bert, shown  # noqa: E402
 from ..test_tmr_parity import Convolution, MapEncoder  # noqa: E402
 
 pytestmark = pytest.mark.parity
-
-#: public name behind ``sentence_encoder.`` -> ours; None is never used
-NAMES: dict[str, str | None] = {
-    r"bert2?\.(?:pooler\..+|embeddings\.position_ids)": None,
-    r"bert\.(.+)": r"backbones.text.model.\1",
-    r"bert2\.(.+)": r"backbones.captions.model.\1",
-    r"model_resnet50\.(.+)": r"backbones.vision.model.\1",
-    r"linear_pic\.(.+)": r"project.\1",
-    r"linear_q_fine\.(.+)": r"word_stream.query.\1",
-    r"linear_k_fine\.(.+)": r"word_stream.key.\1",
-    r"linear_v_fine\.(.+)": r"word_stream.value.\1",
-    r"linear_q_coarse\.(.+)": r"phrase_stream.query.\1",
-    r"linear_k_coarse\.(.+)": r"phrase_stream.key.\1",
-    r"linear_v_coarse\.(.+)": r"phrase_stream.value.\1",
-    r"linear_phrases\.(.+)": r"phrase_map.\1",
-    r"linear_extend_pic\.(.+)": r"picture_map.\1",
-    r"linear_final\.(.+)": r"final.\1",
-    r"encoder_conv_sentence\.0\.(.+)": r"aware.join.\1",
-    r"encoder_conv_back\.(.+)": r"aware.row_map.\1",
-    r"encoder_conv_word\.(.+)": r"aware.word_map.\1",
-    r"attention\.linear_q\.0\.(.+)": r"aware.row_query.\1",
-    r"attention\.linear_k\.0\.(.+)": r"aware.row_key.\1",
-    r"attention\.linear_v\.0\.(.+)": r"aware.row_value.\1",
-    r"attention\.linear_q2\.0\.(.+)": r"aware.word_query.\1",
-    r"attention\.linear_k2\.0\.(.+)": r"aware.word_key.\1",
-    r"attention\.linear_v2\.0\.(.+)": r"aware.word_value.\1",
-    r"attention\.merge_fr\.0\.(.+)": r"aware.merge.\1",
-    r"linear(?:_weights|_x)?\.(.+)": None,
-}
-
-
-def our_name(public: str) -> str | None:
-    """Where a public weight goes; None for those that nothing reads."""
-    if match := re.fullmatch(r"fc\.(.+)", public):
-        return f"classifier.{match[1]}"
-    if re.fullmatch(r"linear\.(weight|bias)", public):
-        return None
-    for pattern, ours in NAMES.items():
-        if match := re.fullmatch(r"sentence_encoder\." + pattern, public):
-            return None if ours is None else match.expand(ours)
-    raise AssertionError(f"no place for {public}")
 
 
 class Stored:
@@ -97,7 +56,7 @@ class Stored:
         for text in texts:
             text.transformer.resize_token_embeddings(c["text"]["vocab"], mean_resizing=False)
         self.names = {
-            public: ours for public in folder.weights if (ours := our_name(public)) is not None
+            public: ours for public in folder.weights if (ours := camim_name(public)) is not None
         }
         state = {ours: folder.weights[public] for public, ours in self.names.items()}
         # What the text encoders have beside: their poolers, which neither code reads.
@@ -283,4 +242,4 @@ def test_the_masks_change_the_numbers(folder: Folder, monkeypatch: pytest.Monkey
 
 def test_a_leftover_name_is_an_error() -> None:
     with pytest.raises(AssertionError):
-        our_name("sentence_encoder.linear_other.weight")
+        camim_name("sentence_encoder.linear_other.weight")
