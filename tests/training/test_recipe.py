@@ -92,6 +92,7 @@ def test_a_seed_replaces_the_recipes() -> None:
     [
         ("loop.epoch=3", "r.yaml:9 loop.epoch", "Did you mean 'epochs'?"),
         ("loops.epochs=3", "r.yaml loops", "Did you mean 'loop'?"),
+        ("selection.part=mnr", "r.yaml selection.part", "ner-span-conll@1 has no part 'mnr'"),
         ("config.fusion=gate", "r.yaml:2 config.fusion", "cross_attn, gated, concat_cls"),
         ("config.fusion=gate", "r.yaml:2 config.fusion", "Did you mean 'gated'?"),
         ("config.width=7", "r.yaml:2 config", "must divide width"),

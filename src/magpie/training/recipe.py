@@ -17,7 +17,7 @@ their key path, line and nearest match. docs/training.md explains every key.
 
 from __future__ import annotations
 
-import copy
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ from magpie.metrics import DEFAULTS, protocol
 from magpie.training.library import recipe_path
 from magpie.training.loop import LoopConfig
 from magpie.training.optimisers import OptimiserConfig
-from magpie.training.plain_yaml import PlainLoader, load_yaml
+from magpie.training.recipe_text import read_mapping
 
 __all__ = [
     "DataConfig",
@@ -239,62 +239,10 @@ def parse_recipe(
     text: str, overrides: Sequence[str] = (), *, seed: int | None = None, file: str = ""
 ) -> Recipe:
     """As :func:`read_recipe`, from the text of the file."""
-    try:
-        node = yaml.compose(text, Loader=PlainLoader)
-        value = load_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}" if mark is not None else file
-        problem = getattr(error, "problem", None) or "damaged"
-        raise FormatError(f"not valid YAML: {problem}", where=where) from error
-    if not isinstance(value, dict):
-        raise FormatError("expected a mapping of keys", where=file)
-    lines: dict[tuple[str, ...], int] = {}
-    _note_lines(node, (), lines, file)
-    value = copy.deepcopy(value)
-    for override in overrides:
-        _override(value, override, lines)
+    value, lines = read_mapping(text, overrides, file)
     if seed is not None:
         value["seeds"] = [seed]
     return _checked(value, Place(file, lines))
-
-
-def _note_lines(
-    node: Any, path: tuple[str, ...], lines: dict[tuple[str, ...], int], file: str
-) -> None:
-    """Line of every key; YAML would silently take the last of two equal ones."""
-    if isinstance(node, yaml.MappingNode):
-        for key, part in node.value:
-            here = (*path, str(key.value))
-            line = key.start_mark.line + 1
-            if here in lines:
-                raise Place(file, {here: line}).error(here, "the key stands twice")
-            lines[here] = line
-            _note_lines(part, here, lines, file)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, part in enumerate(node.value):
-            _note_lines(part, (*path, str(index)), lines, file)
-
-
-def _override(value: dict[str, Any], text: str, lines: dict[tuple[str, ...], int]) -> None:
-    name, equals, given = text.partition("=")
-    path = tuple(name.strip().split("."))
-    if not equals or not all(path):
-        raise ConfigError(f"expected key.path=value, got {text!r}", where="--set")
-    try:
-        parsed = load_yaml(given)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{given!r} is not valid YAML", where=f"--set {name}") from error
-    inner = value
-    for key in path[:-1]:
-        if inner.get(key) is None:
-            inner[key] = {}
-        inner = inner[key]
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{key} has no keys below it", where=f"--set {name}")
-    inner[path[-1]] = parsed
-    for known in [each for each in lines if each[: len(path)] == path]:
-        del lines[known]  # a line of the file would mislead
 
 
 def _checked(value: Mapping[str, Any], place: Place) -> Recipe:
@@ -332,7 +280,21 @@ def _checked(value: Mapping[str, Any], place: Place) -> Recipe:
         protocol(recipe.protocol).resolve(dict(selection.options))
     except MagpieError as error:
         raise error.at(place.of(("selection", "protocol"))) from None
+    _check_part(selection.part, recipe.protocol, place, ("selection", "part"))
+    for index, stage in enumerate(recipe.stages):
+        _check_part(stage.part, recipe.protocol, place, ("stages", str(index), "part"))
     return recipe
+
+
+def _check_part(part: str | None, name: str, place: Place, path: tuple[str, ...]) -> None:
+    """Before the first epoch, not after it."""
+    parts = protocol(name).parts
+    if part is not None and part not in parts:
+        near = difflib.get_close_matches(part, parts, n=1)
+        mend = f"Did you mean {near[0]!r}? " if near else ""
+        raise place.error(
+            path, f"{name} has no part {part!r}", f"{mend}Its parts are: {', '.join(parts)}."
+        )
 
 
 def _stages(value: Mapping[str, Any], place: Place, seed: int) -> tuple[Stage, ...]:
