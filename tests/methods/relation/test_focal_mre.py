@@ -389,3 +389,13 @@ def test_the_small_recipe_reads_no_more_boxes_than_every_pair_has() -> None:
     # The names of pictures join them to their boxes, and are taken away with the pictures.
     assert recipe.data.pictures == "optional"
     assert config["grounded_count"] == 2
+
+
+def test_the_published_recipe() -> None:
+    recipe = read_recipe("relation/focal-mre_mnre")
+    loop = recipe.stages[0].loop
+    optimiser = loop.optimiser
+    assert (loop.epochs, loop.batch, recipe.seeds) == (20, 8, (1234,))
+    assert (optimiser.name, optimiser.rate, optimiser.warmup) == ("adamw", 1e-5, 0.08)
+    assert (optimiser.decay, optimiser.decay_all, optimiser.clip) == (0.01, True, 0.0)
+    assert recipe.config == FocalMreConfig()
