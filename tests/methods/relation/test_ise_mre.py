@@ -23,6 +23,7 @@ from magpie.schema import ContextText, Document  # noqa: E402
 from magpie.training.examples import Examples  # noqa: E402
 from magpie.training.loop import LoopConfig, Trainer  # noqa: E402
 from magpie.training.optimisers import OptimiserConfig, moving  # noqa: E402
+from magpie.training.recipe import read_recipe  # noqa: E402
 
 TINY: dict[str, Any] = {
     "text": "tiny-bert",
@@ -385,6 +386,23 @@ def test_a_single_pair_can_be_trained_on() -> None:
     settings = LoopConfig(epochs=1, batch=1, optimiser=OptimiserConfig(rate=1e-3))
     (step,) = Trainer(method, Examples(method, POSTS[:1], Supplier()), settings).steps()
     assert step.loss == pytest.approx(sum(step.losses.values()), rel=1e-4)
+
+
+def test_the_recipe_of_the_public_script() -> None:
+    recipe = read_recipe("relation/ise-mre_mnre")
+    first, second = recipe.stages
+    assert (first.name, first.train, first.loop.epochs) == ("topics", ("topics",), 1)
+    assert (second.train, second.loop.epochs, second.loop.batch) == ((), 30, 16)
+    optimiser = second.loop.optimiser
+    assert (optimiser.rate, optimiser.decay, optimiser.warmup) == (2e-4, 0.01, 0.01)
+    assert recipe.seeds == (1234,)
+    settings = recipe.config.to_dict()
+    assert (settings["eta1"], settings["eta2"], settings["encoder_rate"]) == (0.8, 0.7, 2e-5)
+    for name in ("ise-mre_mnre_minilm", "ise-mre_mnre1_minilm"):
+        small = read_recipe(f"relation/{name}")
+        # Without the pictures' names neither boxes nor graphs are found.
+        assert small.data.pictures == "optional"
+        assert small.config.to_dict()["vision"] == ""
 
 
 @pytest.mark.corpus
