@@ -24,6 +24,7 @@ from magpie.backbones import Backbone
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.labels import LabelSpace
+from magpie.methods.type_constraint import is_predicted
 from magpie.schema import Annotations, Document, Entity, Region, Relation
 
 if TYPE_CHECKING:
@@ -141,8 +142,15 @@ def without_gold(document: Document, given: Collection[str] = frozenset()) -> Do
         return document
     if "entities" not in given:
         return document.with_annotations(None)
+    predicted = "predicted_types" in given
     entities = tuple(
-        Entity(id=e.id, span=e.span, type=e.type if "types" in given else HIDDEN_TYPE)
+        Entity(
+            id=e.id,
+            span=e.span,
+            type=e.type
+            if "types" in given or (predicted and is_predicted(e, gold))
+            else HIDDEN_TYPE,
+        )
         for e in gold.entities
     )
     regions: tuple[Region, ...] = _bare_regions(gold) if "regions" in given else ()
@@ -180,9 +188,10 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     tasks: ClassVar[frozenset[Task]]
     Config: ClassVar[type[MethodConfig]]
-    #: what its task hands it beside text and pictures: ``entities`` (spans), their ``types``,
-    #: ``regions`` (of the pictures, without what they are called and whom they show), ``pairs``
-    #: (the ends of relations, without their types)
+    #: what its task hands it beside text and pictures: ``entities`` (spans), their ``types`` or
+    #: only ``predicted_types``, those that a method and no corpus named, ``regions`` (of the
+    #: pictures, without what they are called and whom they show), ``pairs`` (the ends of
+    #: relations, without their types)
     given: ClassVar[frozenset[str]] = frozenset()
     #: reads a procedure whole, each step beside its own picture; else it is handed step by step
     reads_steps: ClassVar[bool] = False

@@ -23,6 +23,7 @@ from torch.nn import functional
 from magpie.backbones import TextEncoder
 from magpie.errors import ConfigError
 from magpie.methods.base import (
+    HIDDEN_TYPE,
     Batch,
     Example,
     Method,
@@ -34,6 +35,7 @@ from magpie.methods.base import (
 from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import Words, add_markers, mark_pair
 from magpie.methods.tagging import document_words
+from magpie.methods.type_constraint import masked
 from magpie.schema import Annotations, Document, Entity, Provenance, Region, Relation
 from magpie.text.align import words_of
 
@@ -60,6 +62,9 @@ class RelatingConfig(MethodConfig):
     #: public: no closing marker at the end of the sentence, and none of nesting; fixed: every
     #: marker, the inner mention closed before the outer one
     markers: Literal["fixed", "public"] = "fixed"
+    #: mask: a relation is chosen among those whose path (/per/org/member_of) fits the types that
+    #: another method predicted for the two mentions; off: types play no part, as published
+    type_constraint: Literal["off", "mask"] = "off"
 
     def __post_init__(self) -> None:
         if self.max_length < 8:
@@ -123,7 +128,7 @@ class Relating(Method):
     """
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.MRE})
-    given: ClassVar[frozenset[str]] = frozenset({"entities", "pairs"})
+    given: ClassVar[frozenset[str]] = frozenset({"entities", "predicted_types", "pairs"})
     #: inputs and targets with a row a pair; all others have one a document
     by_pair: ClassVar[frozenset[str]] = frozenset({"input_ids", "attention_mask", "ends"})
     config: RelatingConfig
@@ -288,8 +293,11 @@ class Relating(Method):
         Listed pairs are all answered, the null relation included; of pairs that nobody listed only
         those with a relation are returned.
         """
-        probabilities = output.scores["logits"].float().softmax(1).tolist()
-        rows = iter(probabilities)
+        logits = output.scores["logits"].float()
+        if self.config.type_constraint == "mask":
+            ends = [pair for example in batch.examples for pair in _types_of_pairs(example)]
+            logits = masked(logits, self.labels.relation_types, ends)
+        rows = iter(logits.softmax(1).tolist())
         found = []
         for example in batch.examples:
             given = example.document.annotations or Annotations()
@@ -314,6 +322,13 @@ class Relating(Method):
                 )
             )
         return found
+
+
+def _types_of_pairs(example: Example) -> list[tuple[str | None, str | None]]:
+    """Predicted types of every pair's ends; None where nobody predicted one."""
+    given = example.document.annotations or Annotations()
+    kinds = {each.id: each.type for each in given.entities if each.type != HIDDEN_TYPE}
+    return [(kinds.get(head), kinds.get(tail)) for head, tail in example.notes["pairs"]]
 
 
 def word_range(entity: Entity, places: Sequence[tuple[str, int, int]]) -> Words | None:

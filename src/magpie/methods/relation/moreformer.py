@@ -112,7 +112,7 @@ class Moreformer(Relating):
 
     name: ClassVar[str] = "moreformer"
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.OBJECT_RELATION})
-    given: ClassVar[frozenset[str]] = frozenset({"entities", "regions", "pairs"})
+    given: ClassVar[frozenset[str]] = frozenset({"entities", "predicted_types", "regions", "pairs"})
     by_pair: ClassVar[frozenset[str]] = Relating.by_pair | {"token_type_ids", "tail"}
     Config: ClassVar[type[MoreformerConfig]] = MoreformerConfig
     config: MoreformerConfig
