@@ -134,6 +134,17 @@ METHODS: dict[str, Entry] = {
             spec="hvpnet.md",
         ),
         Entry(
+            name="mega",
+            module="magpie.methods.relation.mega",
+            cls="Mega",
+            family="relation",
+            tasks=("mre",),
+            needs=("words", "two mentions", "regions or boxes", "graphs of words and picture"),
+            title="MEGA: objects ask the text, and meet words in the same place of their graphs",
+            citation="Zheng et al., ACM MM 2021",
+            spec="mega.md",
+        ),
+        Entry(
             name="ise-mre",
             module="magpie.methods.relation.ise_mre",
             cls="IseMre",

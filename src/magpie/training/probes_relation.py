@@ -153,3 +153,23 @@ RELATION["ise-mre"] = Probe(
     test=200,
     loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
 )
+
+# Objects are thumbnails of the whole picture and its two largest patches; the text's graph is that
+# of its noun chunks. All numbers of a thumbnail are positive, so a higher rate throws them about.
+RELATION["mega"] = Probe(
+    task="mre",
+    config={
+        "text": "tiny-bert",
+        "regions": "blobs",
+        "region_width": 768,
+        "object_count": 3,
+        "scene": "blobs",
+        "parser": "chunks",
+        "max_length": 48,
+        "mask_padding": True,
+        "dropout": 0.0,
+    },
+    train=1000,
+    test=200,
+    loop=LoopConfig(epochs=24, batch=16, optimiser=OptimiserConfig(rate=8e-4, warmup=0.05)),
+)
