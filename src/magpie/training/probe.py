@@ -171,13 +171,14 @@ PROBES["tmr-ner"] = Probe(
         "max_length": 48,
         "phrases": (),
         "mask_padding": True,
+        "text_dropout": 0.0,
         "hidden": 64,
         "head_rate": None,
         "reduction": "mean",
     },
-    train=800,
+    train=1000,
     test=200,
-    loop=dataclasses.replace(_SHORT, epochs=12),
+    loop=LoopConfig(epochs=18, batch=16, optimiser=OptimiserConfig(rate=3e-3, warmup=0.05)),
 )
 PROBES.update(GROUNDED)
 PROBES.update(RELATION)
