@@ -206,7 +206,8 @@ class ScreeningNetwork(nn.Module):
         heard = self._heard(graphs)
         loops = torch.eye(encoded.shape[1], device=encoded.device)
         states, values = encoded, loops
-        for number, layer in enumerate(self.refiner):
+        for number, each in enumerate(self.refiner):
+            layer = cast(GraphAttention, each)
             states = mask(states, None if draws is None else draws[number])
             values = (learner(states, graphs.real) + loops) * heard
             heard_by = values > 0.5

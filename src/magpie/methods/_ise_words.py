@@ -170,7 +170,7 @@ class Vocabularies(nn.Module):
         return self._numbers.get(word)
 
     def _load_from_state_dict(self, *arguments: object) -> None:
-        super()._load_from_state_dict(*arguments)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*arguments)
         self._numbers = None
 
     def count_words(self, posts: Iterable[Iterable[str]], text: TextEncoder) -> None:

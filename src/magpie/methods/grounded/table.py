@@ -1,0 +1,98 @@
+"""Methods for entities and the regions that show them: one line each."""
+
+from __future__ import annotations
+
+from magpie.methods.entry import Entry
+
+__all__ = ["ENTRIES"]
+
+ENTRIES = (
+    Entry(
+        name="evg",
+        module="magpie.methods.grounded.evg",
+        cls="Evg",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "entities", "region features"),
+        title="EVG: regions ask a text that names one entity",
+        citation="Yu et al., ACL 2023",
+        spec="evg_baselines.md",
+    ),
+    Entry(
+        name="gvatt-evg",
+        module="magpie.methods.grounded.gvatt_evg",
+        cls="GvattEvg",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "grid features, or pixels", "region features"),
+        title="GVATT, then EVG",
+        citation="Yu et al., ACL 2023",
+        spec="evg_baselines.md",
+    ),
+    Entry(
+        name="umt-evg",
+        module="magpie.methods.grounded.umt_evg",
+        cls="UmtEvg",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "grid features, or pixels", "region features"),
+        title="UMT, then EVG",
+        citation="Yu et al., ACL 2023",
+        spec="evg_baselines.md",
+    ),
+    Entry(
+        name="umgf-evg",
+        module="magpie.methods.grounded.umgf_evg",
+        cls="UmgfEvg",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "cut-outs of the picture", "region features"),
+        title="UMGF, then EVG",
+        citation="Yu et al., ACL 2023",
+        spec="evg_baselines.md",
+    ),
+    Entry(
+        name="ita-evg",
+        module="magpie.methods.grounded.ita_evg",
+        cls="ItaEvg",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "captions, object words, printed words", "region features"),
+        title="ITA, then EVG",
+        citation="Yu et al., ACL 2023",
+        spec="evg_baselines.md",
+    ),
+    Entry(
+        name="tiger",
+        module="magpie.methods.grounded.tiger",
+        cls="Tiger",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "region features"),
+        title="TIGER: sentences about entities, regions where they say in the image",
+        citation="Wang et al., ACM MM 2023",
+        spec="tiger.md",
+    ),
+    Entry(
+        name="h-index",
+        module="magpie.methods.grounded.h_index",
+        cls="HIndex",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words", "region features"),
+        title="H-Index: entities, types and regions as one sequence of indices",
+        citation="Yu et al., ACL 2023",
+        spec="h_index.md",
+    ),
+    Entry(
+        name="seq-gmper",
+        module="magpie.methods.grounded.seq_gmper",
+        cls="SeqGmper",
+        family="grounded",
+        tasks=("gmner",),
+        needs=("words of each step", "region features of each step's picture"),
+        title="SeqGMPER: things of a procedure, each step reading the one before it",
+        citation="LREC-COLING 2024; no code published",
+        spec="seq_gmper.md",
+    ),
+)
