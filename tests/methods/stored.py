@@ -14,8 +14,9 @@ from transformers import BertConfig, BertModel
 
 from magpie.backbones import TextEncoder
 from magpie.backbones.tiny import tiny_tokenizer
+from magpie.methods.base import Batch, Method
 
-__all__ = ["Folder", "bert", "norms_and_gradients", "relative", "shown"]
+__all__ = ["Folder", "bert", "check_gradients", "norms_and_gradients", "relative", "shown"]
 
 
 class Folder:
@@ -58,15 +59,16 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
 def norms_and_gradients(
     stored: Mapping[str, Tensor], prefix: str, method: nn.Module, names: Mapping[str, str]
 ) -> dict[str, float]:
-    """Differences of every ``<prefix>grad_norm.*`` and ``<prefix>grad.*``; backward ran before."""
+    """Differences of every ``<prefix>grad_norm.*`` and ``<prefix>grad.*``, or with a slash for
+    the point; backward ran before."""
     parameters = dict(method.named_parameters())
     found = {}
     for key, value in stored.items():
-        for kind in ("grad_norm.", "grad."):
+        for kind in ("grad_norm.", "grad.", "grad_norm/", "grad/"):
             if key.startswith(prefix + kind):
                 gradient = parameters[names[key.removeprefix(prefix + kind)]].grad
                 assert gradient is not None, key
-                ours = gradient.norm() if kind == "grad_norm." else gradient
+                ours = gradient.norm() if "norm" in kind else gradient
                 found[key] = relative(ours, value)
     return found
 
@@ -76,3 +78,30 @@ def shown(what: str, values: Mapping[str, float]) -> None:
     if os.environ.get("MAGPIE_PARITY_REPORT"):
         worst = max(values, key=values.__getitem__)
         print(f"\n{what}: {len(values)} values, largest {values[worst]:.1e} ({worst})")
+
+
+def check_gradients(
+    method: Method,
+    batch: Batch,
+    names: Mapping[str, str],
+    theirs: Mapping[str, Tensor],
+    what: str,
+    tolerance: float = 1e-3,
+) -> None:
+    """Gradients and their norms after one backward pass while training, all within a tolerance.
+
+    Args:
+        method, batch: whose loss is taken.
+        names: public name -> ours.
+        theirs: stored outputs, of which only gradients are read; at least one.
+        what: for :func:`shown`.
+        tolerance: of the largest difference, over the largest stored number of each.
+    """
+    method.train()
+    method.zero_grad()
+    method(batch).loss.backward()
+    values = norms_and_gradients(theirs, "", method, names)
+    assert values
+    shown(what, values)
+    assert max(values.values()) < tolerance, values
+    method.eval()

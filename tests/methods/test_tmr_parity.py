@@ -23,7 +23,7 @@ from magpie.methods.ner.tmr_ner import TmrNer, TmrNerConfig  # noqa: E402
 from magpie.methods.relation.tmr_re import TmrRe, TmrReConfig  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
 
-from .stored import Folder, bert, shown  # noqa: E402
+from .stored import Folder, bert, check_gradients, shown  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
@@ -254,29 +254,12 @@ def compare(group: str, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> N
     shown(group, values)
 
 
-def gradients(stored: Stored, batch: Batch, theirs: dict[str, Tensor], group: str) -> None:
-    method = stored.method.train()
-    method.zero_grad()
-    method(batch).loss.backward()
-    parameters = dict(method.named_parameters())
-    values = {}
-    for key, value in theirs.items():
-        kind, _, name = key.partition("/")
-        if kind in ("grad", "grad_norm"):
-            gradient = parameters[stored.names[name]].grad
-            assert gradient is not None, key
-            found = gradient if kind == "grad" else gradient.norm()
-            values[key] = float((found - value).abs().max() / value.abs().max())
-    assert values
-    shown(group, values)
-    assert max(values.values()) < 1e-3, values
-    method.eval()
-
-
 def test_relations_with_the_default_mask(relations: Folder) -> None:
     stored = Stored(relations)
     compare("tmr-re fixed", activations(stored, stored.batch()), relations.fixed)
-    gradients(stored, stored.batch(), relations.fixed, "tmr-re fixed gradients")
+    check_gradients(
+        stored.method, stored.batch(), stored.names, relations.fixed, "tmr-re fixed gradients"
+    )
 
 
 def test_relations_with_every_phrase_place_visible(relations: Folder, parity_dir: Path) -> None:
@@ -285,7 +268,9 @@ def test_relations_with_every_phrase_place_visible(relations: Folder, parity_dir
     theirs = further(parity_dir, "tmr-re", "outputs_all_visible")
     ours = activations(stored, stored.batch(ones))
     compare("tmr-re all visible", ours, theirs)
-    gradients(stored, stored.batch(ones), theirs, "tmr-re all visible gradients")
+    check_gradients(
+        stored.method, stored.batch(ones), stored.names, theirs, "tmr-re all visible gradients"
+    )
     # The literal run adds -10000 to every place, which rounds: the same up to steps of 1e-3.
     literal = relations.outputs
     for name in ("logits", "loss", "phrase_hidden", "text_hidden"):
@@ -296,7 +281,9 @@ def test_relations_with_every_phrase_place_visible(relations: Folder, parity_dir
 def test_entities(entities: Folder) -> None:
     stored = Stored(entities)
     compare("tmr-ner", activations(stored, stored.batch()), entities.outputs)
-    gradients(stored, stored.batch(), entities.outputs, "tmr-ner gradients")
+    check_gradients(
+        stored.method, stored.batch(), stored.names, entities.outputs, "tmr-ner gradients"
+    )
 
 
 def test_entities_with_black_objects(entities: Folder, parity_dir: Path) -> None:
@@ -304,7 +291,7 @@ def test_entities_with_black_objects(entities: Folder, parity_dir: Path) -> None
     theirs = further(parity_dir, "tmr-ner", "outputs_zero_objects")
     batch = stored.batch(zero_objects=True)
     compare("tmr-ner zero objects", activations(stored, batch), theirs)
-    gradients(stored, batch, theirs, "tmr-ner zero objects gradients")
+    check_gradients(stored.method, batch, stored.names, theirs, "tmr-ner zero objects gradients")
 
 
 def test_one_step_of_the_published_groups(entities: Folder) -> None:

@@ -19,7 +19,7 @@ from magpie.nn.caption_aware import normed  # noqa: E402
 from magpie.vision import PixelSpec  # noqa: E402
 
 from ..public_names import camim_name  # noqa: E402
-from ..stored import Folder, bert, shown  # noqa: E402
+from ..stored import Folder, bert, check_gradients, shown  # noqa: E402
 from ..test_tmr_parity import Convolution, MapEncoder  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -175,25 +175,6 @@ def compare(group: str, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> N
     shown(f"{group}, answers", {n: values[n] for n in ("logits", "loss", "loss_mi", "prob")})
 
 
-def gradients(stored: Stored, batch: Batch, theirs: dict[str, Tensor], group: str) -> None:
-    method = stored.method.train()
-    method.zero_grad()
-    method(batch).loss.backward()
-    parameters = dict(method.named_parameters())
-    values = {}
-    for key, value in theirs.items():
-        kind, _, name = key.partition("/")
-        if kind in ("grad", "grad_norm"):
-            gradient = parameters[stored.names[name]].grad
-            assert gradient is not None, key
-            found = gradient if kind == "grad" else gradient.norm()
-            values[key] = float((found - value).abs().max() / value.abs().max())
-    assert values
-    shown(group, values)
-    assert max(values.values()) < 1e-3, values
-    method.eval()
-
-
 @pytest.fixture(scope="module")
 def folder(parity_dir: Path) -> Folder:
     return Folder(parity_dir / "camim")
@@ -205,7 +186,7 @@ def test_the_repaired_attention_without_masks(
     stored = Stored(folder, legacy_no_mask=True)
     batch = stored.batch()
     compare("camim fixed", activations(stored, batch, monkeypatch), folder.fixed)
-    gradients(stored, batch, folder.fixed, "camim fixed gradients")
+    check_gradients(stored.method, batch, stored.names, folder.fixed, "camim fixed gradients")
 
 
 def test_the_public_code(folder: Folder, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +195,7 @@ def test_the_public_code(folder: Folder, parity_dir: Path, monkeypatch: pytest.M
     theirs = load_file(parity_dir / folder.name / "outputs_all_visible.safetensors")
     ours = activations(stored, batch, monkeypatch)
     compare("camim all visible", ours, theirs)
-    gradients(stored, batch, theirs, "camim all visible gradients")
+    check_gradients(stored.method, batch, stored.names, theirs, "camim all visible gradients")
     # The literal run adds -10000 to every place, which rounds: the same up to steps of 1e-3.
     literal = folder.outputs
     values = {}

@@ -27,7 +27,7 @@ from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.marking import mark_pair  # noqa: E402
 from magpie.methods.relation.mega import Mega, MegaConfig  # noqa: E402
 
-from ..stored import Folder, bert, shown  # noqa: E402
+from ..stored import Folder, bert, check_gradients, shown  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
@@ -155,25 +155,6 @@ def compare(group: str, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> N
     shown(f"{group}, answers", {n: values[n] for n in ("logits", "loss", "prob")})
 
 
-def gradients(stored: Stored, theirs: dict[str, Tensor], group: str) -> None:
-    method = stored.method.train()
-    method.zero_grad()
-    method(stored.batch()).loss.backward()
-    parameters = dict(method.named_parameters())
-    values = {}
-    for key, value in theirs.items():
-        kind, _, name = key.partition("/")
-        if kind in ("grad", "grad_norm"):
-            gradient = parameters[stored.names[name]].grad
-            assert gradient is not None, key
-            found = gradient if kind == "grad" else gradient.norm()
-            values[key] = float((found - value).abs().max() / value.abs().max())
-    assert values
-    shown(group, values)
-    assert max(values.values()) < 1e-3, values
-    method.eval()
-
-
 @pytest.fixture(scope="module")
 def folder(parity_dir: Path) -> Folder:
     return Folder(parity_dir / "mega")
@@ -183,14 +164,18 @@ def test_the_public_code(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Non
     stored = Stored(folder, legacy_reshape=True, legacy_no_expand=True)
     batch = stored.batch()
     compare("mega public", activations(stored.method, batch, monkeypatch), folder.outputs)
-    gradients(stored, folder.outputs, "mega public gradients")
+    check_gradients(
+        stored.method, stored.batch(), stored.names, folder.outputs, "mega public gradients"
+    )
 
 
 def test_the_transposed_alignment(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = Stored(folder)
     ours = activations(stored.method, stored.batch(), monkeypatch)
     compare("mega fixed", ours, folder.fixed)
-    gradients(stored, folder.fixed, "mega fixed gradients")
+    check_gradients(
+        stored.method, stored.batch(), stored.names, folder.fixed, "mega fixed gradients"
+    )
     assert not torch.allclose(ours["structural"], folder.outputs["structural"], atol=1e-3)
 
 
