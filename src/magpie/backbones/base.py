@@ -146,7 +146,7 @@ def load_local(name: str, load: Callable[..., _Loaded]) -> _Loaded:
         short = name.rstrip("/").rsplit("/", 1)[-1]
         if not local and name.startswith(("/", "./", "../", "~")):
             raise ModelError(
-                f"there is no folder {name!r} with a backbone",
+                f"there is no backbone at {name!r}",
                 mend="Give the folder that config.json stands in, or the backbone's hub name.",
             ) from error
         raise ModelError(
