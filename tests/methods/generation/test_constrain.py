@@ -153,6 +153,31 @@ def test_random_scores_write_no_malformed_sentence(own, coarse, image, limited):
     assert found > 5
 
 
+def test_a_tokenizer_that_lowers_case_leaves_every_word_to_copy(own):
+    pieces, decode = tools(own)
+
+    def lower(ids):
+        return decode(ids).lower()
+
+    words = ["Kevin", "Love", "of", "O'Neal", "R&B"]
+    source = Source.of(words, lambda text: pieces(text.lower()), lower)
+    assert all(source.pieces)
+    # A letter that is lost or added is no matter of case.
+    lost = Source.of(words, pieces, lambda ids: decode(ids).replace("v", ""))
+    assert [bool(each) for each in lost.pieces] == [False, False, True, True, True]
+    assert not any(Source.of(["Love"], pieces, lambda ids: f"{decode(ids)} x").pieces)
+    grammar = SentenceGrammar(PARENTS)
+    plan = SentencePlans(grammar, pieces).plan(source)
+    end = own.eos_token_id
+    mask = PlanMask([plan], len(own), end=end)
+    text = "kevin love is a person and a athlete, which is in the image"
+    ids = [*pieces(text), end]
+    for step, piece in enumerate(ids):
+        assert mask.allowed(torch.tensor([ids[:step]], dtype=torch.long))[0, piece]
+    (item,) = grammar.parse(text, " ".join(words)).items
+    assert item.span == (0, 10)
+
+
 def test_a_target_is_a_way_through_its_plan(own):
     pieces, decode = tools(own)
     grammar = SentenceGrammar(PARENTS)

@@ -1,7 +1,8 @@
 """The grammars as stages for constrained decoding: what a walk may write, piece by piece.
 
-Names are copied from the source in whole words whose pieces decode to the word itself, so that a
-constrained output reads back without a single malformed count.
+Names are copied from the source in whole words whose pieces decode to the word itself, but for case
+and blanks that the tokenizer loses and parsers do not ask for, so that a constrained output reads
+back without a single malformed count.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from magpie.methods.generation.answers import option_letters
 from magpie.methods.generation.sentences import SentenceGrammar, SentenceItem
 from magpie.methods.generation.tries import Stage, Trie, Words
 from magpie.text.characters import at_word_edge
+from magpie.text.locate import Locator
 
 __all__ = ["BoxPlan", "ChoicePlan", "Pieces", "SentencePlan", "SentencePlans", "Source"]
 
@@ -44,9 +46,18 @@ class Source:
             end = place + len(word)
             own = pieces(word)
             whole = word == word.strip() and at_word_edge(text, place) and at_word_edge(text, end)
-            found.append(tuple(own) if whole and word and decode(own).strip() == word else ())
+            found.append(tuple(own) if whole and word and _says(decode(own), word) else ())
             place = end + 1
         return cls(tuple(words), tuple(found))
+
+
+def _says(written: str, word: str) -> bool:
+    """Whether a parser takes what was written for the word, and for the whole of it."""
+    written = written.strip()
+    if written == word:
+        return True
+    place = Locator(word, max_distance=0).locate(written) if written else None
+    return place is not None and place.found and place.span == (0, len(word))
 
 
 class SentencePlans:
