@@ -8,12 +8,13 @@ from typing import Literal
 import pytest
 import torch
 
+from magpie.corpora.reader import METHOD as GOLD
 from magpie.features.supply import Supplier
 from magpie.methods.base import HIDDEN_TYPE, without_gold
 from magpie.methods.labels import LabelSpace
 from magpie.methods.predicting import predict_documents
 from magpie.methods.relation.bert_re import BertRe, BertReConfig
-from magpie.methods.type_constraint import GOLD, masked, path_types
+from magpie.methods.type_constraint import masked, path_types
 from magpie.schema import Annotations, Block, Document, Entity, Provenance, Span
 
 LABELS = ("None", "/loc/loc/contain", "/per/loc/place_of_birth", "/per/misc/awarded")

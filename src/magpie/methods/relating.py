@@ -10,6 +10,7 @@ Shape letters: B documents, N pairs, T pieces, D width, C relation types.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from torch.nn import functional
 
 from magpie.backbones import TextEncoder
 from magpie.errors import ConfigError
+from magpie.features import Assets
 from magpie.methods.base import (
     HIDDEN_TYPE,
     Batch,
@@ -33,22 +35,21 @@ from magpie.methods.base import (
     under_one_another,
 )
 from magpie.methods.labels import LabelSpace
-from magpie.methods.marking import Words, add_markers, mark_pair
+from magpie.methods.marking import add_markers, mark_pair
+from magpie.methods.pairs import candidate_pairs, pair_types, word_range
 from magpie.methods.tagging import document_words
 from magpie.methods.type_constraint import masked
-from magpie.schema import Annotations, Document, Entity, Provenance, Region, Relation
-from magpie.text.align import words_of
+from magpie.schema import Annotations, Document, Provenance, Relation
 
 __all__ = [
     "Relating",
     "RelatingConfig",
-    "candidate_pairs",
-    "object_pairs",
-    "pair_types",
-    "word_range",
 ]
 
 _log = logging.getLogger(__name__)
+
+#: pairs of one forward pass while predicting
+ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,53 +73,6 @@ class RelatingConfig(MethodConfig):
                 f"max_length must be at least 8, got {self.max_length}",
                 mend="[CLS], [SEP], four markers and a piece of each mention have to fit.",
             )
-
-
-def candidate_pairs(document: Document) -> list[tuple[Entity, Entity]]:
-    """The ordered pairs to judge: those listed, else every two given mentions, both ways round."""
-    given = document.annotations
-    if given is None:
-        return []
-    entities = {entity.id: entity for entity in given.entities}
-    if given.relations:
-        listed = dict.fromkeys((relation.head, relation.tail) for relation in given.relations)
-        return [
-            (entities[head], entities[tail])
-            for head, tail in listed
-            if head in entities and tail in entities
-        ]
-    return [(a, b) for a in given.entities for b in given.entities if a.id != b.id]
-
-
-def object_pairs(document: Document, regions: Sequence[Region]) -> list[tuple[Entity, Region]]:
-    """The pairs of a mention and an object to judge: those listed, else every mention with every
-    object.
-
-    Args:
-        document: with its given mentions and pairs.
-        regions: the objects that a method sees.
-    """
-    given = document.annotations
-    if given is None:
-        return []
-    entities = {entity.id: entity for entity in given.entities}
-    named = {region.id: region for region in regions if region.id is not None}
-    if given.relations:
-        listed = dict.fromkeys((relation.head, relation.tail) for relation in given.relations)
-        return [
-            (entities[head], named[tail])
-            for head, tail in listed
-            if head in entities and tail in named
-        ]
-    return [(entity, region) for entity in given.entities for region in named.values()]
-
-
-def pair_types(document: Document) -> dict[tuple[str, str], str]:
-    """Gold: (head id, tail id) -> relation; of several the first."""
-    found: dict[tuple[str, str], str] = {}
-    for relation in document.annotations.relations if document.annotations else ():
-        found.setdefault((relation.head, relation.tail), relation.type)
-    return found
 
 
 class Relating(Method):
@@ -287,6 +241,57 @@ class Relating(Method):
         logits = zero.new_zeros((0, len(self.relation_ids)))
         return Output({"logits": logits}, {"main": zero} if batch.targets else {})
 
+    def judged(self, document: Document) -> list[tuple[str, str]]:
+        """Ids of the pairs that a document asks for."""
+        return [(head.id, tail.id) for head, tail in candidate_pairs(document)]
+
+    def predict(self, documents: Sequence[Document], assets: Sequence[Assets]) -> list[Annotations]:
+        """As every method, at most ``ROWS`` pairs at once: n mentions make n (n - 1) of them."""
+        found: list[list[Annotations]] = [[] for _ in documents]
+        group: list[tuple[int, Document]] = []
+        size = 0
+
+        def flush() -> None:
+            rows = [row for row, _ in group]
+            parts = super(Relating, self).predict([d for _, d in group], [assets[r] for r in rows])
+            for row, part in zip(rows, parts, strict=True):
+                found[row].append(part)
+            group.clear()
+
+        for row, document in enumerate(documents):
+            pairs = self.judged(document)
+            cuts = range(0, max(1, len(pairs)), ROWS)
+            for begin in cuts:
+                part = pairs[begin : begin + ROWS]
+                if group and size + len(part) > ROWS:
+                    flush()
+                    size = 0
+                group.append((row, document if len(cuts) == 1 else _asking(document, part)))
+                size += len(part)
+        if group:
+            flush()
+        return [
+            parts[0] if len(parts) == 1 else self._joined(document, parts)
+            for document, parts in zip(documents, found, strict=True)
+        ]
+
+    def _joined(self, document: Document, parts: Sequence[Annotations]) -> Annotations:
+        """The answers of all parts; pairs that nobody listed and that do not relate left out."""
+        listed = bool(document.annotations and document.annotations.relations)
+        relations = [
+            relation
+            for part in parts
+            for relation in part.relations
+            if listed or relation.type != self.labels.null_relation
+        ]
+        taken = {entity.id for entity in parts[0].entities}
+        taken |= {region.id for region in parts[0].regions if region.id is not None}
+        named = tuple(
+            dataclasses.replace(relation, id=_fresh(f"f{number}", taken))
+            for number, relation in enumerate(relations)
+        )
+        return dataclasses.replace(parts[0], relations=named)
+
     def decode(self, output: Output, batch: Batch) -> list[Annotations]:
         """The given mentions, and the best relation of every pair with its probability.
 
@@ -324,21 +329,21 @@ class Relating(Method):
         return found
 
 
+def _asking(document: Document, pairs: Sequence[tuple[str, str]]) -> Document:
+    """The document with these pairs listed, and no others."""
+    given = cast(Annotations, document.annotations)
+    listed = tuple(
+        Relation(id=f"asked {number}", head=head, tail=tail, type=HIDDEN_TYPE)
+        for number, (head, tail) in enumerate(pairs)
+    )
+    return document.with_annotations(dataclasses.replace(given, relations=listed))
+
+
 def _types_of_pairs(example: Example) -> list[tuple[str | None, str | None]]:
     """Predicted types of every pair's ends; None where nobody predicted one."""
     given = example.document.annotations or Annotations()
     kinds = {each.id: each.type for each in given.entities if each.type != HIDDEN_TYPE}
     return [(kinds.get(head), kinds.get(tail)) for head, tail in example.notes["pairs"]]
-
-
-def word_range(entity: Entity, places: Sequence[tuple[str, int, int]]) -> Words | None:
-    """The words a mention touches, counted over all blocks."""
-    inside = [index for index, (block, _, _) in enumerate(places) if block == entity.span.block]
-    if not inside:
-        return None
-    ranges = [places[index][1:] for index in inside]
-    covered = words_of(cast(Any, ranges), entity.span.start, entity.span.end, how="widened")
-    return None if covered is None else (inside[0] + covered[0], inside[0] + covered[1])
 
 
 def _fresh(name: str, taken: set[str]) -> str:

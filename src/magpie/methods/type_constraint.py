@@ -12,12 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from magpie.corpora.reader import METHOD as GOLD
 from magpie.schema import Annotations, Entity
 
-__all__ = ["GOLD", "is_predicted", "masked", "path_types"]
+__all__ = ["is_predicted", "masked", "path_types"]
 
-#: provenance of annotations that come with a corpus
-GOLD = "corpus"
 #: spellings of one type, lower-cased
 _SAME = {"other": "misc", "person": "per", "location": "loc", "organization": "org"}
 

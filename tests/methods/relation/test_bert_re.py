@@ -198,3 +198,48 @@ def test_recipes(name: str, text: str, epochs: int, rate: float) -> None:
     assert (stage.loop.epochs, stage.loop.batch, stage.loop.optimiser.rate) == (epochs, 16, rate)
     assert (recipe.data.pictures, recipe.protocol) == ("none", "mre-no-none@1")
     assert recipe.seeds == (1, 2, 3)
+
+
+def test_many_pairs_are_judged_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = LabelSpace(relation_types=("None", "a", "b", "c"), null_relation="None")
+    torch.manual_seed(0)
+    method = BertRe.build(BertReConfig(text="tiny-bert"), labels)
+    with torch.no_grad():  # far enough apart for answers to differ
+        for parameter in list(method.parameters())[-2:]:
+            parameter.mul_(20)
+    words = [f"n{place}" for place in range(7)]
+    text = " ".join(words)
+    entities = tuple(
+        Entity(id=word, span=Span("b0", text.index(word), text.index(word) + 2), type="X")
+        for word in words
+    )
+    listed = Relation(id="f0", head="n0", tail="n1", type="a")
+    documents = [
+        Document(id="many", blocks=(Block(text=text),), annotations=Annotations(entities=entities)),
+        Document(id="none", blocks=(Block(text=text),), annotations=Annotations()),
+        Document(
+            id="listed",
+            blocks=(Block(text=text),),
+            annotations=Annotations(entities=entities, relations=(listed,)),
+        ),
+    ]
+    whole = method.predict(documents, [{}] * 3)
+    sizes = []
+    scores = method.scores
+
+    def counted(batch):
+        sizes.append(len(batch.inputs["owner"]))
+        return scores(batch)
+
+    monkeypatch.setattr(method, "scores", counted)
+    monkeypatch.setattr("magpie.methods.relating.ROWS", 10)
+    parted = method.predict(documents, [{}] * 3)
+    assert sizes == [10, 10, 10, 10, 3]  # 42 pairs, none, and one
+    assert whole[0].relations
+    assert [(r.id, r.head, r.tail, r.type) for part in parted for r in part.relations] == [
+        (r.id, r.head, r.tail, r.type) for part in whole for r in part.relations
+    ]
+    assert [r.score for r in parted[0].relations] == pytest.approx(
+        [r.score for r in whole[0].relations], abs=1e-5
+    )
+    assert len(parted[2].relations) == 1

@@ -15,7 +15,7 @@ from magpie.errors import ConfigError  # noqa: E402
 from magpie.features.supply import Supplier  # noqa: E402
 from magpie.methods.base import HIDDEN_TYPE, Batch, without_gold  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
-from magpie.methods.relating import candidate_pairs  # noqa: E402
+from magpie.methods.pairs import candidate_pairs  # noqa: E402
 from magpie.methods.relation.hvpnet_re import HvpnetRe, HvpnetReConfig  # noqa: E402
 from magpie.schema import (  # noqa: E402
     Annotations,

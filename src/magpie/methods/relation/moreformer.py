@@ -36,7 +36,8 @@ from magpie.features.objects import ObjectCrops, given_objects, object_places
 from magpie.methods._mkgformer import check_kinds, lengthened
 from magpie.methods.base import Batch, Example, Task
 from magpie.methods.labels import LabelSpace
-from magpie.methods.relating import Relating, RelatingConfig, object_pairs, word_range
+from magpie.methods.pairs import object_pairs, word_range
+from magpie.methods.relating import Relating, RelatingConfig
 from magpie.methods.tagging import document_words
 from magpie.methods.titling import MarkedTitle, mark_title
 from magpie.nn.lockstep import LockStep, TowerStates
@@ -211,6 +212,13 @@ class Moreformer(Relating):
                 mend="Add it to the context, or set missing_caption to empty.",
             )
         return found
+
+    def judged(self, document: Document) -> list[tuple[str, str]]:
+        """Ids of every mention and object that a document asks for."""
+        given = document.annotations
+        regions = () if given is None else tuple(given.all_regions())
+        pairs = object_pairs(document, regions)
+        return [(entity.id, region.id) for entity, region in pairs if region.id is not None]
 
     def prepare(self, document: Document, assets: Assets) -> Example:
         """By pair ``input_ids``, ``attention_mask``, ``token_type_ids`` [K, T], ``ends`` [K, 2] (of
