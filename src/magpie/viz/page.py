@@ -7,12 +7,10 @@ as images, so that whatever a label holds can neither style nor script the page.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from importlib import resources
 
-from magpie.schema._check import check_text
+from magpie.viz._frame import page_head, resource
 from magpie.viz._html import Html, element, join, void
 
 __all__ = ["Html", "heading", "page", "paragraph", "picture", "table"]
@@ -28,22 +26,7 @@ def page(title: str, parts: Iterable[Html]) -> str:
     Raises:
         SchemaError: the title holds what a file cannot carry.
     """
-    check_text("title", title)
-    style = resources.files("magpie.viz").joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src 'sha256-{digest}'"
-    )
-    head = element(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", **{"http-equiv": "Content-Security-Policy", "content": policy}),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="referrer", content="no-referrer"),
-        element("title", title),
-        element("style", Html(style)),
-    )
+    head = page_head(title, resource("page.css"))
     made = element("footer", "made by magpie; nothing is loaded from outside")
     body = element("body", element("h1", title), element("main", *parts), made)
     return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'

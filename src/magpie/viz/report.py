@@ -8,21 +8,18 @@ same bytes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 
 from magpie._io import atomic_stream
 from magpie.schema import Block, Document, Entity, Media, Problem
-from magpie.schema._check import check_text
 from magpie.schema._show import describe_grounding, type_colour
-from magpie.viz._html import Html, element, join, void
+from magpie.viz._frame import page_head, resource
+from magpie.viz._html import Html, element, join
 from magpie.viz._pictures import Images, figure
 from magpie.viz._relations import other_lines
 from magpie.viz._text import describe_entity, highlight, score_text, type_class
@@ -290,33 +287,10 @@ def _meter(score: float | None) -> Html:
     return element("svg", whole, element("rect", width=100 * score, height=10), **bar)
 
 
-def _resource(name: str) -> str:
-    return resources.files("magpie.viz").joinpath(name).read_text(encoding="utf-8")
-
-
-def _source_digest(text: str) -> str:
-    """The form in which a content security policy names an inline style or script."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
 def _head(title: str, summary: ReportSummary) -> str:
-    check_text("title", title)
     rules = [f".{type_class(name)}{{--c:{type_colour(name)}}}\n" for name in sorted(summary.types)]
-    style = _resource("report.css") + "".join(rules)
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src {_source_digest(style)}; script-src {_source_digest(_resource('report.js'))}"
-    )
-    head = element(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", **{"http-equiv": "Content-Security-Policy", "content": policy}),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="referrer", content="no-referrer"),
-        element("title", title),
-        element("style", Html(style)),
-    )
+    style = resource("report.css") + "".join(rules)
+    head = page_head(title, style, script=resource("report.js"))
     return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{_top(title, summary)}\n<main>\n'
 
 
@@ -359,5 +333,5 @@ def _legend(summary: ReportSummary) -> list[Html]:
 
 def _foot() -> str:
     made = element("footer", "made by magpie; nothing is loaded from outside")
-    script = element("script", Html(_resource("report.js")))
+    script = element("script", Html(resource("report.js")))
     return f"</main>\n{made}\n{script}\n</body>\n</html>\n"
