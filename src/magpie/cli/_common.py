@@ -22,6 +22,7 @@ __all__ = [
     "EXIT_INPUT",
     "EXIT_INTERRUPTED",
     "JsonFlag",
+    "MethodSettings",
     "RegionsOption",
     "command",
     "print_json",
@@ -45,6 +46,17 @@ RegionsOption = Annotated[
         "--regions",
         metavar="NAME=FOLDER",
         help="Folder of the region features that the method calls NAME; repeat.",
+        show_default=False,
+    ),
+]
+
+MethodSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the trained model that may differ from training "
+        "(type_constraint=mask); repeat.",
         show_default=False,
     ),
 ]

@@ -85,6 +85,7 @@ def extract(
         str, typer.Option(help="A checkpoint or run of magpie train, a tagger, or embedded.")
     ] = "embedded",
     regions: _common.RegionsOption = None,
+    settings: _common.MethodSettings = None,
     threads: Annotated[
         int | None, typer.Option(help="Documents at once; by default the cores available.")
     ] = None,
@@ -94,6 +95,7 @@ def extract(
     json: JsonFlag = False,
 ) -> None:
     """Find entities in texts and where their pictures show them."""
+    from magpie.cli.export import parsed
     from magpie.engine.extractor import Extractor
     from magpie.engine.inputs import InputFile, looks_like_path
     from magpie.engine.outputs import output_format
@@ -115,6 +117,7 @@ def extract(
         threads=threads,
         ground=ground,
         regions=_common.region_folders(regions),
+        settings=parsed(settings),
         max_chars=max_chars,
         root=root,
         allow_remote=allow_remote,

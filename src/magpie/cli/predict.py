@@ -27,6 +27,7 @@ def predict_command(
         ),
     ] = None,
     regions: _common.RegionsOption = None,
+    settings: _common.MethodSettings = None,
     flat: Annotated[bool, typer.Option("--flat", help="Flat lines: id and entities.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a half-finished output.")
@@ -41,6 +42,7 @@ def predict_command(
 ) -> None:
     """Annotate documents with a trained checkpoint; what it was given as gold is replaced."""
     from magpie.cli._progress import progress_bar
+    from magpie.cli.export import parsed
     from magpie.engine import Extractor
     from magpie.engine.inputs import InputFile
     from magpie.engine.job import Job
@@ -61,6 +63,7 @@ def predict_command(
         ground="model",
         root=root or str(records.root),
         regions=_common.region_folders(regions),
+        settings=parsed(settings),
     )
     job = Job(
         extractor=extractor,

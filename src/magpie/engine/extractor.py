@@ -29,7 +29,7 @@ from magpie.engine.looking import looking
 from magpie.engine.model import EMBEDDED, check_threads
 from magpie.engine.names import GROUNDER, LETTERING
 from magpie.engine.pictures import Picture, load_pictures, only_sizes, with_bytes, with_pictures
-from magpie.engine.records import document_of, unreadable
+from magpie.engine.records import document_of, failed_document, unreadable
 from magpie.engine.tagger import BUCKET, Tagger
 from magpie.engine.trained import Trained, checkpoint_folder
 from magpie.errors import ConfigError, FormatError, MagpieError
@@ -73,6 +73,8 @@ class Extractor:
             ``unknown``; the folder of a trained method that grounds the entities of others; or an
             object that implements :class:`Grounder`.
         regions: folders of region features that trained models pick among, by name.
+        settings: of a trained model, in place of those it was trained with, where they may be
+            others: ``{"type_constraint": "mask"}`` for relations that fit the types found.
         max_chars: longest text of one document, in code points.
         root: folder that relative picture paths start from and that no path may leave.
         allow_remote: fetch pictures given as http(s) addresses.
@@ -94,6 +96,7 @@ class Extractor:
         threads: int | None = None,
         ground: Ground = True,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
+        settings: Mapping[str, Any] | None = None,
         max_chars: int = MAX_CHARS,
         root: str | os.PathLike[str] | None = None,
         allow_remote: bool = False,
@@ -113,12 +116,19 @@ class Extractor:
         self._trained: Trained | None = None
         if folder is not None:
             boxes = self._looking.by_model
-            self._trained = Trained(folder, root=root, limits=limits, regions=regions, boxes=boxes)
+            self._trained = Trained(
+                folder, root=root, limits=limits, regions=regions, boxes=boxes, settings=settings
+            )
             self.provenance = self._trained.provenance
             if "entities" in self._trained.given:
                 # For documents that bring none of their own.
                 self._tagger = Tagger(EMBEDDED, bucket=bucket)
             return
+        if settings:
+            raise ConfigError(
+                f"the embedded model has no settings: {', '.join(settings)}",
+                mend="They are for trained models: model=RUN (--model).",
+            )
         if regions and self._looking.kind != "method":
             raise ConfigError(
                 f"nobody here reads region features: {', '.join(regions)}",
@@ -239,7 +249,7 @@ class Extractor:
                     continue
                 good.append((index, self._prepared(document)))
             except MagpieError as error:
-                results[index] = _failed(given, error)
+                results[index] = failed_document(given, error)
         tagged = self._tagged([document for _, document in good])
         for (index, _), document in zip(good, tagged, strict=True):
             results[index] = document
@@ -380,16 +390,3 @@ class Extractor:
     def grounder(self) -> str:
         """Who looks beside the model, "" for nobody; a checkpoint with its digest."""
         return self._ground_name()
-
-
-def _failed(given: Document | Mapping[str, Any], error: MagpieError) -> Document:
-    """What comes back for something that cannot be read: as much of it as can be carried."""
-    problem = Problem.from_error(error)
-    if isinstance(given, Document):
-        return given.with_annotations(None).with_problem(problem, "failed")
-    try:
-        return Document(
-            id=str(given.get("id") or "?"), blocks=(), status="failed", problems=(problem,)
-        )
-    except (MagpieError, AttributeError):
-        return Document(id="?", blocks=(), status="failed", problems=(problem,))

@@ -14,7 +14,15 @@ from magpie.engine.procedures import procedure, steps_of_record
 from magpie.errors import FormatError, MagpieError, SchemaError
 from magpie.schema import Block, ContextText, Document, Media, Problem
 
-__all__ = ["Columns", "Record", "document_of", "failed_record", "made_record", "unreadable"]
+__all__ = [
+    "Columns",
+    "Record",
+    "document_of",
+    "failed_document",
+    "failed_record",
+    "made_record",
+    "unreadable",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +135,19 @@ def failed_record(line: int, identifier: str | None, error: MagpieError) -> Reco
             pass
     failed = Document(id=f"line-{line}", blocks=(), status="failed", problems=problems)
     return Record(line, None, failed)
+
+
+def failed_document(given: Document | Mapping[str, Any], error: MagpieError) -> Document:
+    """What comes back for something that cannot be read: as much of it as can be carried."""
+    problem = Problem.from_error(error)
+    if isinstance(given, Document):
+        return given.with_annotations(None).with_problem(problem, "failed")
+    try:
+        return Document(
+            id=str(given.get("id") or "?"), blocks=(), status="failed", problems=(problem,)
+        )
+    except (MagpieError, AttributeError):
+        return Document(id="?", blocks=(), status="failed", problems=(problem,))
 
 
 def unreadable(document: Document) -> bool:

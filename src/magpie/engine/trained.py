@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import magpie
+from magpie._io import dump_json, text_digest
 from magpie._optional import require
 from magpie.engine.pieces import cut_document, join_annotations
 from magpie.engine.sight import sight_of, with_sizes
@@ -68,11 +69,13 @@ class Trained:
         regions: folders of region features, by the name that the method gives them.
         boxes: say where entities show, where the method can. Without it they stay ``unknown``,
             and region features that nobody gives are done without.
+        settings: of the method, in place of those it was trained with
+            (:func:`magpie.methods.checkpoint.load_method`).
 
     Raises:
         MissingExtraError: torch is not installed.
         ModelError: the checkpoint is damaged or of another version.
-        ConfigError: the method picks among regions that nobody gives.
+        ConfigError: the method picks among regions that nobody gives, or a setting cannot be had.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Trained:
         limits: ImageLimits | None = None,
         regions: Mapping[str, str | os.PathLike[str]] | None = None,
         boxes: bool = True,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         for package in ("torch", "transformers", "safetensors"):
             require(package, f"the trained model {folder}")
@@ -92,12 +96,14 @@ class Trained:
         from magpie.methods.registry import entry
 
         card = read_card(folder)
-        self._method = load_method(folder)
+        self._method = load_method(folder, settings=settings)
         self._supplier = Supplier(root=root, limits=limits, boxes=local_boxes(), regions=regions)
         self._root, self._limits = root, limits
         self._lock = threading.Lock()
         self.name = card.method
-        self.digest = card.digest
+        # Other settings, other answers: they sign them, too.
+        own = dump_json({name: settings[name] for name in sorted(settings)}) if settings else ""
+        self.digest = text_digest(card.digest + own) if own else card.digest
         #: what its task hands it beside text and pictures
         self.given = self._method.given
         tasks = entry(card.method).tasks
@@ -108,7 +114,7 @@ class Trained:
         self._step_by_step = not self._method.reads_steps and (not self.given or _GROUNDED in tasks)
         self._refused = self._unsupplied(str(folder))
         self.provenance = Provenance(
-            method=card.method, version=magpie.__version__, config_digest=card.digest[:16]
+            method=card.method, version=magpie.__version__, config_digest=self.digest[:16]
         )
 
     def _unsupplied(self, folder: str) -> dict[Need, ConfigError]:

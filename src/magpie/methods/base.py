@@ -195,6 +195,8 @@ class Method(nn.Module, ABC):
     given: ClassVar[frozenset[str]] = frozenset()
     #: reads a procedure whole, each step beside its own picture; else it is handed step by step
     reads_steps: ClassVar[bool] = False
+    #: settings that only say how answers are read off scores: they may be others than in training
+    adjustable: ClassVar[frozenset[str]] = frozenset()
     #: fill value of each padded input and target; what is not named here is padded with zeros
     padding: ClassVar[Mapping[str, float]] = {}
 

@@ -31,7 +31,7 @@ from magpie._io import (
 )
 from magpie._version import __version__
 from magpie.backbones import from_folder
-from magpie.errors import FormatError, ModelError
+from magpie.errors import ConfigError, FormatError, ModelError
 from magpie.methods.base import Method
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import method_class
@@ -190,22 +190,29 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
 
 
 def load_method(
-    folder: str | os.PathLike[str], *, device: torch.device | str | None = None
+    folder: str | os.PathLike[str],
+    *,
+    device: torch.device | str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Method:
     """A trained method, in evaluation mode; the random state stays as it was.
 
     Args:
         folder: a checkpoint.
         device: where to put it; the CPU if None.
+        settings: in place of those it was trained with, as far as they are ``adjustable``.
 
     Raises:
         ModelError: a file is absent or damaged, or its features would be others than those it was
             trained with.
         NotFoundError: no such method in this release.
+        ConfigError: a setting that training has fixed, or an impossible value.
     """
     card = read_card(folder)
     cls = method_class(card.method)
     config = build(cls.Config, dict(card.config), Place(str(card.folder / CONFIG)), ("config",))
+    if settings:
+        config = build(cls.Config, {**card.config, **_adjusted(cls, settings)}, Place("settings"))
     place = card.folder / _BACKBONES
     roles = sorted(each.name for each in place.iterdir()) if place.is_dir() else []
     with torch.random.fork_rng(devices=[]):
@@ -218,6 +225,17 @@ def load_method(
     _check_needs(card, method)
     method.eval()
     return method if device is None else method.to(device)
+
+
+def _adjusted(cls: type[Method], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    fixed = sorted(set(settings) - cls.adjustable)
+    if fixed:
+        others = ", ".join(sorted(cls.adjustable)) or "none"
+        raise ConfigError(
+            f"{', '.join(fixed)} of {cls.name} cannot be set after training",
+            mend=f"What can: {others}.",
+        )
+    return settings
 
 
 def load_weights(method: Method, folder: Path) -> None:

@@ -83,6 +83,7 @@ class Relating(Method):
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.MRE})
     given: ClassVar[frozenset[str]] = frozenset({"entities", "predicted_types", "pairs"})
+    adjustable: ClassVar[frozenset[str]] = frozenset({"type_constraint"})
     #: inputs and targets with a row a pair; all others have one a document
     by_pair: ClassVar[frozenset[str]] = frozenset({"input_ids", "attention_mask", "ends"})
     config: RelatingConfig
