@@ -176,6 +176,20 @@ def test_constrained_decoding_never_opens_with_an_inside_tag():
     assert constrained(emissions, torch.tensor([[2, 2, 4]])).item() < 100
 
 
+def test_an_unlinked_chain_judges_every_position_by_itself():
+    crf = CRF(3, linked=False)
+    assert not list(crf.parameters())
+    emissions = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    tags, mask = torch.tensor([[0, 1, 2, 0], [2, 2, 0, 0]]), torch.tensor([[1] * 4, [1, 1, 0, 0]])
+    rows = torch.nn.functional.cross_entropy(
+        emissions.transpose(1, 2), tags, reduction="none"
+    ).masked_fill(mask == 0, 0.0)
+    torch.testing.assert_close(crf(emissions, tags, mask, reduction="none"), rows.sum(1))
+    best = emissions.argmax(2).tolist()
+    assert crf.decode(emissions, mask) == [best[0], best[1][:2]]
+    torch.testing.assert_close(crf.marginals(emissions, mask).unary[0], emissions[0].softmax(1))
+
+
 def test_learns_two_facts():
     torch.manual_seed(4)
     crf = CRF(2)

@@ -53,6 +53,8 @@ class TaggingConfig(MethodConfig):
     attention_dropout: float | None = None
     #: on the encoder's last states
     dropout: float = 0.1
+    #: false judges every position by itself, as a tagger with a softmax does
+    chain: bool = True
     #: forbid, when decoding, an I- that continues nothing
     constrain_bio: bool = False
     #: over the sentences of a batch
@@ -135,10 +137,7 @@ def cut_words(
 
 
 class Tagging(Method):
-    """A method whose scores are emissions of a chain over the text.
-
-    Subclasses implement :meth:`emissions`, and :meth:`extra_losses` where they have more terms.
-    """
+    """Scores are emissions of a chain over the text; subclasses give :meth:`scores`."""
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
@@ -159,7 +158,7 @@ class Tagging(Method):
             order = "bioes" if config.scheme == "BIOES" else "words"
         self.tag_names = tag_names(labels.entity_types, order)
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
-        self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio)
+        self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio, linked=config.chain)
         if homeless := sorted({*config.ideas.placed} - self.places):
             raise ConfigError(
                 f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}",

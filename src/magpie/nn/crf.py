@@ -43,9 +43,13 @@ class CRF(nn.Module):
         labels: how many tags, or their names. Names are needed for ``constrain_bio``.
         constrain_bio: forbid, when decoding only, an ``I-X`` or ``E-X`` that follows neither
             ``B-X`` nor ``I-X``. Training stays unconstrained, as published.
+        linked: False holds start, end and transitions at zero for good. Every position is then
+            judged by itself: the loss is the sum of the positions' cross entropies.
     """
 
-    def __init__(self, labels: int | Sequence[str], *, constrain_bio: bool = False) -> None:
+    def __init__(
+        self, labels: int | Sequence[str], *, constrain_bio: bool = False, linked: bool = True
+    ) -> None:
         super().__init__()
         names = None if isinstance(labels, int) else tuple(labels)
         count = labels if isinstance(labels, int) else len(labels)
@@ -60,9 +64,19 @@ class CRF(nn.Module):
         self.constrain_bio = constrain_bio
         self._allowed_start: Tensor
         self._allowed: Tensor
-        self.start = nn.Parameter(torch.empty(count).uniform_(-_INITIAL, _INITIAL))
-        self.end = nn.Parameter(torch.empty(count).uniform_(-_INITIAL, _INITIAL))
-        self.transitions = nn.Parameter(torch.empty(count, count).uniform_(-_INITIAL, _INITIAL))
+        self.start: Tensor
+        self.end: Tensor
+        self.transitions: Tensor
+        for name, shape in {
+            "start": (count,),
+            "end": (count,),
+            "transitions": (count,) * 2,
+        }.items():
+            if linked:
+                drawn = torch.empty(shape).uniform_(-_INITIAL, _INITIAL)
+                self.register_parameter(name, nn.Parameter(drawn))
+            else:
+                self.register_buffer(name, torch.zeros(shape))
         allowed_start, allowed = _bio_rules(names, count)
         self.register_buffer("_allowed_start", allowed_start, persistent=False)
         self.register_buffer("_allowed", allowed, persistent=False)

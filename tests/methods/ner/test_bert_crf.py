@@ -133,6 +133,17 @@ def found(method: BertCrf, document: Document) -> list[tuple[str, str]]:
     return [(e.type, document.text_of(e)) for e in annotations.entities]
 
 
+def test_without_its_chain_it_is_the_tagger_with_a_softmax() -> None:
+    method = tagger(chain=False, subtoken="first_only")
+    batch = batch_of(method, [post(["xyz", "saw", "dog"], ("PER", 0, 1))])
+    output = method(batch)
+    rows = output.scores["emissions"][0].log_softmax(1)
+    tags = batch.targets["tags"][0]
+    torch.testing.assert_close(output.losses["main"], -rows[range(3), tags].sum())
+    groups = {id(p) for group in method.groups() for p in group.parameters}
+    assert groups == {id(p) for p in method.parameters()}
+
+
 def test_tags_are_read_at_first_pieces_and_an_orphan_opens_an_entity() -> None:
     method = tagger()
     document = post(["xyz", "dog"])
