@@ -9,18 +9,23 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
 
+import torch
+
 from magpie.corpora.controlled import ControlledConfig, controlled
 from magpie.errors import ConfigError
 from magpie.features.supply import Supplier
+from magpie.methods.checkpoint import read_card
 from magpie.methods.labels import LabelSpace
 from magpie.methods.ner.bert_crf import BertCrf, BertCrfConfig
 from magpie.training.data import training_data
+from magpie.training.evaluate import recipe_data
 from magpie.training.examples import Examples, epoch_batches
 from magpie.training.journal import read_metrics
 from magpie.training.loop import LoopConfig
 from magpie.training.optimisers import OptimiserConfig, make_optimiser
 from magpie.training.recipe import DataConfig, SelectionConfig, parse_recipe, read_recipe
 from magpie.training.run import run
+from magpie.training.seeds import train
 
 POSTS = list(controlled("train", ControlledConfig(size=24)))
 
@@ -45,6 +50,7 @@ def evaluations(folder: Path) -> list[dict[str, Any]]:
         ("umgf", "ner-umgf@1"),
         ("hvpnet", "ner-hvpnet@1"),
         ("mkgformer", "ner-hvpnet@1"),
+        ("tmr-ner", "ner-hvpnet@1"),
         ("pgim", "ner-adaseq@1"),
         ("ita", "ner-adaseq@1"),
     ],
@@ -63,6 +69,46 @@ def test_hvpnet_evaluates_from_the_third_epoch_and_keeps_the_later_of_equals(nam
     relations = read_recipe("relation/hvpnet-re_mnre")
     assert (relations.selection.first, relations.selection.ties) == (1, "later")
     assert relations.stages[0].loop.optimiser.decay_all
+
+
+@pytest.mark.parametrize(
+    ("name", "optimiser", "rate", "eps", "everything", "ties", "first"),
+    [
+        ("relation/mega_mnre", "bert-adam", 2e-5, 1e-6, False, "earlier", 1),
+        ("relation/tmr-re_mnre", "bert-adam", 1e-5, 1e-6, False, "earlier", 1),
+        ("relation/camim_mnre", "bert-adam", 2e-5, 1e-6, False, "earlier", 1),
+        ("relation/mkgformer-re_mnre", "adamw", 1e-5, 1e-8, True, "later", 1),
+        ("relation/focal-mre_mnre", "adamw", 1e-5, 1e-8, True, "later", 1),
+        ("relation/moreformer_more", "adamw", 1e-5, 1e-8, True, "later", 1),
+        ("relation/ise-mre_mnre", "adam", 2e-4, 1e-8, True, "later", 1),
+        ("ner/tmr-ner_twitter2015", "adamw", 3e-5, 1e-8, True, "later", 12),
+        ("ner/tmr-ner_twitter2017", "adamw", 3e-5, 1e-8, True, "later", 12),
+    ],
+)
+def test_steps_and_ties_of_the_public_scripts(
+    name: str, optimiser: str, rate: float, eps: float, everything: bool, ties: str, first: int
+) -> None:
+    """None of them clips; all decay by 0.01, those of OpenNRE spare biases and norms."""
+    recipe = read_recipe(name)
+    for stage in recipe.stages:
+        o = stage.loop.optimiser
+        assert (o.name, o.rate, o.eps) == (optimiser, rate, eps)
+        assert (o.decay, o.decay_all, o.clip, o.schedule) == (0.01, everything, 0.0, "linear")
+    chosen = recipe.selection
+    assert (chosen.ties, chosen.first, chosen.legacy_on_test) == (ties, first, False)
+
+
+def test_decay_inside_the_gradient_or_beside_it(method: BertCrf) -> None:
+    """Without a gradient Adam makes a whole step of the decay alone; AdamW shrinks by rate times
+    decay."""
+    moved = {}
+    for name in ("adam", "adamw"):
+        optimiser = make_optimiser(method, OptimiserConfig(name=name, rate=0.1, decay=0.01))
+        (weight,) = optimiser.param_groups[0]["params"] = [torch.nn.Parameter(torch.ones(1))]
+        weight.grad = torch.zeros(1)
+        optimiser.step()
+        moved[name] = weight.item()
+    assert moved == {"adam": pytest.approx(0.9, abs=1e-5), "adamw": pytest.approx(0.999, abs=1e-6)}
 
 
 def test_decay_on_everything(method: BertCrf) -> None:
@@ -110,6 +156,30 @@ def test_the_first_evaluated_epoch_and_ties(tmp_path: Path) -> None:
     earlier = run(parse_recipe(FLAT, ["selection.first=9"]), tmp_path / "earlier")
     assert [line["epoch"] for line in evaluations(tmp_path / "earlier")] == [3]
     assert earlier.epoch == 3
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_are_chosen_on_dev_or_as_some_published_ones_were_on_test(
+    legacy: bool, tmp_path: Path
+) -> None:
+    settings = ["loop.epochs=1", f"selection.legacy_on_test={str(legacy).lower()}"]
+    summary = train(parse_recipe(FLAT, settings), tmp_path / "run")
+    card = read_card(tmp_path / "run" / "best")
+    chosen = "test" if legacy else "dev"
+    assert card.notes["selected"]["split"] == chosen
+    assert card.notes["data"]["dev"]["ref"] == f"controlled@ner:{chosen}"
+    assert summary["selection"] == (
+        "best epoch on test (legacy_on_test)" if legacy else "best epoch on dev"
+    )
+    # The recipe that is kept still says where dev lies.
+    assert recipe_data(card).ref("dev") == "controlled@ner:dev"
+
+
+def test_there_must_be_a_test_split_to_choose_on() -> None:
+    data = "data={train: 'controlled@ner:train', dev: 'controlled@ner:dev'}"
+    with pytest.raises(ConfigError, match="no test split to select on"):
+        parse_recipe(FLAT, [data, "selection.legacy_on_test=true"])
+    assert not parse_recipe(FLAT, [data]).selection.legacy_on_test
 
 
 def test_a_share_drawn_with_replacement() -> None:

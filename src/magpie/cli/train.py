@@ -114,7 +114,7 @@ def _print(summary: Mapping[str, Any], folder: Path) -> None:
             )
     part = f", {summary['part']}" if summary["part"] else ""
     console.print(
-        f"{summary['protocol']}{part}, selected on dev: {folder}",
+        f"{summary['protocol']}{part}, {summary['selection']}: {folder}",
         markup=False,
         highlight=False,
         soft_wrap=True,

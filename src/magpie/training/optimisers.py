@@ -29,11 +29,11 @@ _UNDECAYED = ("bias", "norm.weight", "layer_norm.weight", "layernorm.weight")
 class OptimiserConfig:
     """How weights move."""
 
-    #: adamw or bert-adam
-    name: Literal["adamw", "bert-adam"] = "adamw"
+    #: adamw, adam (decay inside the gradient) or bert-adam
+    name: Literal["adamw", "adam", "bert-adam"] = "adamw"
     #: peak learning rate of groups that name none of their own
     rate: float = 5e-5
-    #: decoupled weight decay; biases and layer norms take none
+    #: weight decay, decoupled but in adam; biases and layer norms take none
     decay: float = 0.01
     #: they take it too, as in HVPNeT's code
     decay_all: bool = False
@@ -234,8 +234,9 @@ def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optim
     betas = (config.beta1, config.beta2)
     if config.name == "bert-adam":
         return BertAdam(groups, lr=config.rate, betas=betas, eps=config.eps)
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     # One pass over memory instead of a dozen.
-    return torch.optim.AdamW(groups, lr=config.rate, betas=betas, eps=config.eps, fused=True)
+    return kind(groups, lr=config.rate, betas=betas, eps=config.eps, fused=True)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ their key path, line and nearest match. docs/training.md explains every key.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,8 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionConfig:
-    """What decides which weights are kept; looks at the development split only."""
+    """What decides which weights are kept; looks at the development split only, unless a public
+    script that looked at the test split is to be followed."""
 
     #: None takes the default of the method's task
     protocol: str | None = None
@@ -133,6 +135,9 @@ class SelectionConfig:
     first: int = 1
     #: which of two epochs with one score is kept
     ties: Literal["earlier", "later"] = "earlier"
+    #: the test split stands for the development split, so that its score tells nothing of posts
+    #: nobody has seen; some published figures were chosen so
+    legacy_on_test: bool = False
 
     def __post_init__(self) -> None:
         for name in ("every", "first", "patience"):
@@ -168,6 +173,13 @@ class Recipe:
     tensorboard: bool
     source: Mapping[str, Any] = field(repr=False)
     file: str = ""
+
+    @property
+    def watched(self) -> DataConfig:
+        """The data as a run opens them: ``dev`` is what its weights are chosen by."""
+        if not self.selection.legacy_on_test:
+            return self.data
+        return dataclasses.replace(self.data, dev=self.data.ref("test"))
 
     @property
     def protocol(self) -> str:
@@ -281,6 +293,12 @@ def _checked(value: Mapping[str, Any], place: Place) -> Recipe:
     except MagpieError as error:
         raise error.at(place.of(("selection", "protocol"))) from None
     _check_part(selection.part, recipe.protocol, place, ("selection", "part"))
+    if selection.legacy_on_test and recipe.data.ref("test") is None:
+        raise place.error(
+            ("selection", "legacy_on_test"),
+            "no test split to select on",
+            "Give data.corpus, or data.test.",
+        )
     for index, stage in enumerate(recipe.stages):
         _check_part(stage.part, recipe.protocol, place, ("stages", str(index), "part"))
     return recipe

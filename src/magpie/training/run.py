@@ -125,7 +125,7 @@ class _Run:
         self.states: list[RandomState] = []
         self.resumed = resume and checkpoint.has_progress(folder / LAST)
         self._check_folder(resume)
-        self.data = training_data(recipe.data)
+        self.data = training_data(recipe.watched)
         tasks = entry(recipe.method).tasks
         check_task(recipe.method, tasks, self.data.labels, str(recipe.data.ref("train")))
         self.method = self._method()
@@ -207,7 +207,7 @@ class _Run:
 
     def _supplier(self, split: str) -> Supplier:
         device = str(self.processes.device)
-        return supplier_for(self.recipe.data, str(self.recipe.data.ref(split)), device)
+        return supplier_for(self.recipe.data, str(self.recipe.watched.ref(split)), device)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -296,7 +296,7 @@ class _Run:
 
     def _save_best(self, scores: Scores, stage: Stage, epoch: int) -> None:
         selected = {
-            "split": "dev",
+            "split": "test" if self.recipe.selection.legacy_on_test else "dev",
             "protocol": self.recipe.protocol,
             "score": scores.value,
             "epoch": epoch,

@@ -57,13 +57,14 @@ def train(
         processes.wait()
     if not processes.main:
         return {}
+    chosen = "test (legacy_on_test)" if recipe.selection.legacy_on_test else "dev"
     summary = {
         "recipe": recipe.file,
         "recipe_digest": recipe.digest,
         "method": recipe.method,
         "protocol": recipe.protocol,
         "part": recipe.selection.part,
-        "selection": "best epoch on dev",
+        "selection": f"best epoch on {chosen}",
         "runs": runs,
         "dev": spread([each["dev"] for each in runs]),
         "test": spread([each["test"]["score"] for each in runs])
