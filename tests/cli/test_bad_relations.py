@@ -216,6 +216,28 @@ def test_captions_that_lack_are_counted(tmp_path: Path, caplog: pytest.LogCaptur
     )
 
 
+def test_relations_that_break_the_constraint_of_their_label_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are gold, so they are read as they are."""
+    kinds = {"anna": "PER", "rowers": "ORG", "city": "LOC", "oslo": "LOC", "same": "PER"}
+    entities = [{**each, "type": kinds[each["id"]]} for each in ENTITIES]
+    posts = [
+        post("good", ("anna", "rowers", "/per/org/member_of"), entities=entities),
+        post("bad", ("anna", "oslo", "/per/org/member_of"), entities=entities),
+        post("worse", ("oslo", "anna", "/org/org/subsidiary"), entities=entities),
+    ]
+    root = lines(tmp_path / "odd.jsonl", *posts)
+    with caplog.at_level(logging.WARNING):
+        documents = read_documents("magpie:train", DataConfig(corpus="magpie", root=root))
+    assert [len(each.annotations.relations) for each in documents if each.annotations] == [1, 1, 1]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        "magpie:train: 2 relations do not fit the types of their mentions, the first is f0 of bad: "
+        "/per/org/member_of between PER and LOC"
+    )
+
+
 @pytest.mark.corpus
 def test_a_caption_file_that_lacks_ids(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     """MNRE's captions were published for all posts but few: as many are named as lack."""

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 import torch
 
 from magpie.corpora.reader import METHOD as GOLD
+from magpie.corpora.registry import card
 from magpie.features.supply import Supplier
 from magpie.methods.base import HIDDEN_TYPE, without_gold
 from magpie.methods.labels import LabelSpace
 from magpie.methods.predicting import predict_documents
 from magpie.methods.relation.bert_re import BertRe, BertReConfig
-from magpie.methods.type_constraint import masked, path_types
-from magpie.schema import Annotations, Block, Document, Entity, Provenance, Span
+from magpie.methods.type_constraint import masked, misfits, path_types
+from magpie.schema import (
+    Annotations,
+    Block,
+    Document,
+    Entity,
+    Media,
+    Provenance,
+    Region,
+    Relation,
+    Span,
+)
 
 LABELS = ("None", "/loc/loc/contain", "/per/loc/place_of_birth", "/per/misc/awarded")
 TEXT = "Ada came from Rio"
@@ -58,6 +70,65 @@ def test_forbidden_relations_cannot_be_chosen() -> None:
     assert found[4].equal(logits[4])
     # nothing stands for none: whatever the types, there must be an answer
     assert masked(logits[:1, 1:], LABELS[1:], [("ORG", "ORG")]).equal(logits[:1, 1:])
+
+
+@pytest.mark.parametrize(
+    ("ends", "left"),
+    [
+        (("PER", "PER"), [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (("PER", "ORG"), [0, 9]),
+        (("PER", "LOC"), [0, 10, 11]),
+        (("ORG", "ORG"), [0, 12, 13]),
+        (("ORG", "LOC"), [0, 14]),
+        (("LOC", "LOC"), [0, 15]),
+        (("PER", "OTHER"), [0, 16, 17, 18, 19, 20]),
+        (("MISC", "MISC"), [0, 21]),
+        (("MISC", "LOC"), [0, 22]),
+        (("MISC", "PER"), [0]),
+        (("LOC", "PER"), [0]),
+    ],
+)
+def test_what_the_types_leave_of_mnres_labels(ends: tuple[str, str], left: list[int]) -> None:
+    labels = list(card("mnre@2").relations)
+    assert len(labels) == 23
+    found = masked(torch.zeros(1, 23), labels, [ends])
+    assert found.isfinite()[0].nonzero().flatten().tolist() == left
+
+
+@pytest.mark.parametrize(
+    ("kinds", "label", "fits"),
+    [
+        (("PER", "LOC"), "/per/loc/place_of_birth", True),
+        (("LOC", "PER"), "/per/loc/place_of_birth", False),
+        (("person", "Location"), "/per/loc/place_of_birth", True),
+        (("ORG", "LOC"), "/per/loc/place_of_birth", False),
+        (("ORG", HIDDEN_TYPE), "/org/loc/locate_at", True),  # nobody says what the tail is
+        (("ORG", "LOC"), "None", True),
+        (("ORG", "LOC"), "born_in", True),
+    ],
+)
+def test_relations_that_the_types_of_their_ends_forbid(
+    kinds: tuple[str, str], label: str, fits: bool
+) -> None:
+    plain = document(None, *kinds)
+    assert plain.annotations is not None
+    relation = Relation(id="f0", head="e0", tail="e1", type=label)
+    facts = replace(plain.annotations, relations=(relation,))
+    assert misfits(plain.with_annotations(facts)) == ([] if fits else [relation])
+
+
+def test_the_label_of_an_object_is_no_type() -> None:
+    shown = replace(document(None, "PER", "LOC"), media=(Media(id="m0"),))
+    assert shown.annotations is not None
+    facts = replace(
+        shown.annotations,
+        regions=(Region(id="o0", media="m0", label="red"),),
+        relations=tuple(
+            Relation(id=f"f{n}", head=head, tail="o0", type="/per/loc/place_of_birth")
+            for n, head in enumerate(("e0", "e1"))
+        ),
+    )
+    assert [each.head for each in misfits(shown.with_annotations(facts))] == ["e1"]
 
 
 @pytest.mark.parametrize("method", [None, GOLD])

@@ -24,7 +24,7 @@ from magpie.backbones import Backbone
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.labels import LabelSpace
-from magpie.methods.type_constraint import is_predicted
+from magpie.methods.type_constraint import HIDDEN_TYPE, is_predicted
 from magpie.schema import Annotations, Document, Entity, Region, Relation
 
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ __all__ = [
     "Task",
     "without_gold",
 ]
-
-
-#: stands where the type of something given is not given
-HIDDEN_TYPE = "unknown"
 
 
 class Task(StrEnum):

@@ -12,10 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from magpie.corpora.pairs import UNTYPED
 from magpie.corpora.reader import METHOD as GOLD
-from magpie.schema import Annotations, Entity
+from magpie.schema import Annotations, Document, Entity, Relation
 
-__all__ = ["is_predicted", "masked", "path_types"]
+__all__ = ["HIDDEN_TYPE", "is_predicted", "masked", "misfits", "path_types"]
+
+#: stands where the type of something given is not given
+HIDDEN_TYPE = "unknown"
 
 #: spellings of one type, lower-cased
 _SAME = {"other": "misc", "person": "per", "location": "loc", "organization": "org"}
@@ -55,6 +59,23 @@ def masked(
     # Where no label stands for none, a pair that fits nothing is judged without its types.
     forbidden &= ~forbidden.all(1, keepdim=True)
     return logits.masked_fill(forbidden, -float("inf"))
+
+
+def misfits(document: Document) -> list[Relation]:
+    """The relations of a document that the types of their ends forbid.
+
+    A type that nobody named forbids nothing, and neither does an object, whose label is no type.
+    """
+    given = document.annotations
+    if given is None:
+        return []
+    nobody = (HIDDEN_TYPE, UNTYPED)
+    kinds = {each.id: each.type for each in given.entities if each.type not in nobody}
+    return [
+        relation
+        for relation in given.relations
+        if _forbids(path_types(relation.type), (kinds.get(relation.head), kinds.get(relation.tail)))
+    ]
 
 
 def _forbids(asked: tuple[str, str] | None, pair: tuple[str | None, str | None]) -> bool:

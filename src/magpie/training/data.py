@@ -1,7 +1,8 @@
 """The documents of a run: read by reference, counted, and named by what they were read from.
 
 Training asks for ``train`` and ``dev`` through :func:`training_data`, which knows no other split;
-only :mod:`magpie.training.evaluate` opens a test split.
+only :mod:`magpie.training.evaluate` opens a test split, unless a recipe names it in dev's place
+(``selection.legacy_on_test``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from magpie.features.captions import is_captioner
 from magpie.features.supply import Supplier
 from magpie.methods.base import Method, Task
 from magpie.methods.labels import LabelSpace
+from magpie.methods.type_constraint import misfits
 from magpie.schema import Document
 from magpie.training.examples import Examples
 from magpie.training.recipe import DataConfig
@@ -102,6 +104,7 @@ def read_documents(
     if written := [name for name in data.context if is_captioner(name)]:
         found, _ = supplier_for(data, ref).captioned(found, written)
     _warn_of_missing(ref, found, data.context)
+    _warn_of_misfits(ref, found)
     return [_bare(document) for document in found] if data.pictures == "none" else found
 
 
@@ -114,6 +117,21 @@ def _warn_of_missing(ref: str, documents: Sequence[Document], sources: Sequence[
                 "%s: %d of %d documents have no text of %s, the first is %s",
                 ref, len(silent), len(documents), name, silent[0],
             )  # fmt: skip
+
+
+def _warn_of_misfits(ref: str, documents: Sequence[Document]) -> None:
+    """Relations whose label asks for other types than their ends have are read as they are."""
+    odd = [(document, each) for document in documents for each in misfits(document)]
+    if not odd:
+        return
+    document, first = odd[0]
+    kinds = {each.id: each.type for each in document.entities}
+    _log.warning(
+        "%s: %d relations do not fit the types of their mentions, the first is %s of %s: "
+        "%s between %s and %s",
+        ref, len(odd), first.id, document.id, first.type,
+        kinds.get(first.head, first.head), kinds.get(first.tail, first.tail),
+    )  # fmt: skip
 
 
 def _carries_pictures(name: str) -> bool:
