@@ -18,6 +18,7 @@ from magpie.methods._ise_graphs import (  # noqa: E402
     join_visual,
     nodes_of,
     pair_graph,
+    spelled_out,
 )
 
 WORDS = ["an", "old", "man", "rides", "a", "brown", "horse", "near", "Anna", "Lee"]
@@ -45,6 +46,25 @@ def test_a_thing_that_shares_a_word_is_the_mention() -> None:
     graph = pair_graph(nodes_of(SCENE, 10), WORDS, (9, 10), (2, 3), 10)
     assert [node.text for node in graph.nodes] == ["Lee", "man", "brown horse"]
     assert set(graph.edges) == {(1, 2, "ride"), (2, 0, "and"), (2, 1, "carry")}
+
+
+def test_attributes_and_relations_as_nodes_of_their_own() -> None:
+    graph = spelled_out(nodes_of(SCENE, 10), 20)
+    called = [node.text for node in graph.nodes]
+    assert called == ["man", "horse", "Anna Lee", "old", "brown", "ride", "carry"]
+    # A relation without a name has nothing to stand for: it stays an edge.
+    assert set(graph.edges) == {
+        (0, 3, "attribute"), (1, 4, "attribute"), (1, 2, "and"),
+        (0, 5, "subject"), (5, 1, "object"), (1, 6, "subject"), (6, 0, "object"),
+    }  # fmt: skip
+    few = spelled_out(nodes_of(SCENE, 10), 4)
+    assert [node.text for node in few.nodes] == ["man", "brown horse", "Anna Lee", "old"]
+    assert set(few.edges) == {(0, 3, "attribute"), *nodes_of(SCENE, 10).edges}
+    # A mention keeps its words, and has the attributes of its thing.
+    pair = pair_graph(nodes_of(SCENE, 10), WORDS, (1, 3), (8, 10), 10)
+    spelled = spelled_out(pair, 10, mentions=2)
+    assert [node.text for node in spelled.nodes[:2]] == ["old man", "Anna Lee"]
+    assert (0, [node.text for node in spelled.nodes].index("old"), "attribute") in spelled.edges
 
 
 def test_a_mention_that_nobody_parsed_is_added() -> None:

@@ -2,15 +2,16 @@
 
 Scene graphs come as features (:mod:`magpie.features.scene_graph`). Here they become nodes, each
 with whatever is known of it: what it is called, where it stands in the text, the cut-out that
-shows it, its number and box in a published graph. Attributes are part of their thing's name, as in
-the public code. What the head and the tail of a pair are called is added to the text's graph where
+shows it, its number and box in a published graph. Attributes are part of their thing's name and
+relations label edges, as in the public code, unless :func:`spelled_out` makes nodes of both. What
+the head and the tail of a pair are called is added to the text's graph where
 no node is of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,25 +27,29 @@ __all__ = [
     "join_visual",
     "nodes_of",
     "pair_graph",
+    "spelled_out",
 ]
 
 #: label of edges between text and picture
 SIMILAR = "similar"
 #: label of edges whose relation has no name
 _BARE = "and"
+#: labels of edges of nodes that stand for an attribute, or for a relation
+_ATTRIBUTE, _SUBJECT, _OBJECT = "attribute", "subject", "object"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A thing: what it is called (maybe nothing), where it stands in the text (half-open word
-    indices), the cut-out that shows it, its number among a picture's things and its corners as
-    fractions of the picture."""
+    indices), the cut-out that shows it, its number among a picture's things, its corners as
+    fractions of the picture, and the attributes that stand in front of its name."""
 
     text: str = ""
     words: Words | None = None
     picture: int | None = None
     number: int | None = None
     box: tuple[float, float, float, float] | None = None
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ def nodes_of(scene: SceneGraph, limit: int, *, numbered: bool = False) -> NodeGr
             words=thing.words,
             number=number if numbered else None,
             box=thing.box if numbered else None,
+            attributes=thing.attributes,
         )
         for number, thing in enumerate(scene.objects[:limit])
     )
@@ -97,12 +103,12 @@ def join_visual(
     for number in range(max(pictures, len(objects.nodes))):
         known = objects.nodes[number] if number < len(objects.nodes) else Node()
         shown = number + 1 if number < pictures else None
-        nodes.append(Node(text=known.text, picture=shown, number=known.number, box=known.box))
+        nodes.append(replace(known, words=None, picture=shown))
     behind = len(nodes)
     edges = [(a + first, b + first, label) for a, b, label in objects.edges]
     edges += [(a + behind, b + behind, label) for a, b, label in told.edges]
     # Things that are told stand beside no cut-out: their words' places are of another text.
-    nodes += [Node(text=node.text) for node in told.nodes]
+    nodes += [Node(text=node.text, attributes=node.attributes) for node in told.nodes]
     inside = tuple(edge for edge in edges if max(edge[:2]) < limit)
     return NodeGraph(tuple(nodes[:limit]), inside)
 
@@ -128,9 +134,48 @@ def pair_graph(
             own = (len(nodes),)
             nodes.append(node)
         places.append(own)
+        for number in set(own) & {0, 1}:
+            # Its own words name a mention, so nothing stands in front of them.
+            known = nodes[number].attributes
+            said = tuple(dict.fromkeys((*known, *node.attributes)))
+            nodes[number] = replace(nodes[number], attributes=said)
     edges = dict.fromkeys(
         (i, j, label) for a, b, label in graph.edges for i in places[a] for j in places[b] if i != j
     )
+    return NodeGraph(tuple(nodes), tuple(edges))
+
+
+def spelled_out(graph: NodeGraph, limit: int, mentions: int = 0) -> NodeGraph:
+    """The graph with a node for every attribute and every named relation, behind all things.
+
+    An attribute hangs on its thing; a relation stands between its two, in place of their edge. What
+    finds no room among ``limit`` nodes stays as it was; the first ``mentions`` keep their words.
+
+    Example:
+        >>> man = Node(text="old man", attributes=("old",))
+        >>> graph = spelled_out(NodeGraph((man, Node(text="horse")), ((0, 1, "rides"),)), 4)
+        >>> [node.text for node in graph.nodes]
+        ['man', 'horse', 'old', 'rides']
+        >>> graph.edges
+        ((0, 2, 'attribute'), (0, 3, 'subject'), (3, 1, 'object'))
+    """
+    nodes = list(graph.nodes)
+    edges: list[tuple[int, int, str]] = []
+    for number, node in enumerate(graph.nodes):
+        if len(nodes) + len(node.attributes) > limit:
+            continue
+        if number >= mentions:
+            said = " ".join(node.attributes)
+            nodes[number] = replace(node, text=node.text.removeprefix(said).strip())
+        for attribute in node.attributes:
+            edges.append((number, len(nodes), _ATTRIBUTE))
+            nodes.append(Node(text=attribute))
+    for a, b, label in graph.edges:
+        if label == _BARE or len(nodes) >= limit:
+            edges.append((a, b, label))
+            continue
+        edges += [(a, len(nodes), _SUBJECT), (len(nodes), b, _OBJECT)]
+        nodes.append(Node(text=label))
     return NodeGraph(tuple(nodes), tuple(edges))
 
 

@@ -77,6 +77,11 @@ class NodeMaking(Relating):
         found = inside.to(states.dtype) @ states
         if self.config.phrase_pooling == "mean":
             found = found / inside.sum(2, keepdim=True).clamp(min=1)
+        if self.config.node_kinds == "explicit":
+            # Attributes and relations stand nowhere in the sentence as such: they are their words.
+            apart = (spans[..., 1] <= spans[..., 0]).unsqueeze(2)
+            alone = self.phrases(batch.inputs["text_words"]).to(found.dtype)
+            found = torch.where(apart, alone, found)
         return cast(Tensor, self.text_map(found))
 
     def looked_at(self, batch: Batch) -> Tensor | None:

@@ -37,6 +37,7 @@ from magpie.methods._ise_graphs import (
     join_visual,
     nodes_of,
     pair_graph,
+    spelled_out,
 )
 from magpie.methods._ise_words import Vocabularies, phrase_ids
 from magpie.methods.base import Example, pad_stack
@@ -57,6 +58,9 @@ class GraphReadingConfig(RelatingConfig):
     text_nodes: int = 10
     #: visual nodes of a graph, the whole picture among them
     visual_nodes: int = 15
+    #: compact: an attribute is part of its thing's name and a relation labels an edge, as in the
+    #: public code; explicit: both are nodes of their own, as drawn in the paper
+    node_kinds: Literal["compact", "explicit"] = "compact"
     #: pieces of what a node or an edge is called, with the special ones
     phrase_length: int = 8
     #: picture encoder; empty where no pictures are read
@@ -189,6 +193,8 @@ class GraphReader:
             nodes_of(told, c.visual_nodes),
             c.visual_nodes,
         )
+        explicit = c.node_kinds == "explicit"
+        visual = spelled_out(visual, c.visual_nodes) if explicit else visual
         visual_edges, visual_labels = edge_matrix(visual)
         rows: list[dict[str, Tensor]] = []
         graphs: list[NodeGraph] = []
@@ -196,6 +202,7 @@ class GraphReader:
             example.notes["mentions"], example.notes["words"], strict=True
         ):
             graph = pair_graph(text_graph, words, head, tail, c.text_nodes)
+            graph = spelled_out(graph, c.text_nodes, mentions=2) if explicit else graph
             graphs.append(graph)
             edges, labels = edge_matrix(graph)
             spans = [_span(node.words, places) for node in graph.nodes]
