@@ -31,6 +31,7 @@ from magpie.features.object_captions import ObjectCaptionSource
 from magpie.features.objects import ObjectSource
 from magpie.features.parsing import Parser, Parsers
 from magpie.features.phrases import Phrases, SidePhrases
+from magpie.features.picture_kinds import PictureKindSource
 from magpie.features.picture_scenes import PictureSceneSource
 from magpie.features.pixels import CropSource, PixelSource
 from magpie.features.proposals import Proposer
@@ -102,6 +103,7 @@ class Supplier:
             scenes,
             AlignmentSource(words, scenes),
             CaptionSource(pictures, device=device),
+            PictureKindSource(pictures, device=device),
             DrawnSource(device=device),
             ObjectSource(pictures),
             DepthSource(pictures, device=device),

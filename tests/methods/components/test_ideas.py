@@ -12,87 +12,27 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
-from magpie.corpora.controlled import ControlledConfig, controlled, without_pictures  # noqa: E402
+from magpie.corpora.controlled import without_pictures  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
-from magpie.features.supply import Supplier  # noqa: E402
-from magpie.methods.base import Batch, Method  # noqa: E402
-from magpie.methods.components.ideas import KIND_SOURCE, Ideas, IdeasConfig  # noqa: E402
-from magpie.methods.labels import LabelSpace  # noqa: E402
-from magpie.methods.ner.bert_crf import BertCrf, BertCrfConfig  # noqa: E402
-from magpie.methods.ner.mmner_model import MMNerModel, MMNerModelConfig  # noqa: E402
+from magpie.methods.components.ideas import Ideas, IdeasConfig  # noqa: E402
 from magpie.methods.ner.pgim import Pgim, PgimConfig  # noqa: E402
 from magpie.methods.ner.umt import Umt, UmtConfig  # noqa: E402
-from magpie.schema import Annotations, Block, ContextText, Document, Entity  # noqa: E402
+from magpie.schema import Annotations, Block, ContextText, Document  # noqa: E402
 
-NAMES = str(Path(__file__).parent / "names.tsv")
-LABELS = LabelSpace(entity_types=("LOC", "ORG", "OTHER", "PER"))
-TINY: dict[str, Any] = {"text": "tiny-bert", "dropout": 0.0}
-SEES: dict[str, Any] = {**TINY, "vision": "tiny-vit"}
-
-
-def bert(**ideas: Any) -> BertCrf:
-    torch.manual_seed(0)
-    config = BertCrfConfig(**TINY, tag_order="umgf", ideas=IdeasConfig(**ideas))
-    return BertCrf.build(config, LABELS).eval()
-
-
-def mmner(**ideas: Any) -> MMNerModel:
-    torch.manual_seed(0)
-    sizes = {"width": 32, "heads": 4, "inner": 32, "freeze_vit": False, "reduction": "mean"}
-    config = MMNerModelConfig(**SEES, **sizes, ideas=IdeasConfig(**ideas))
-    return MMNerModel.build(config, LABELS).eval()
-
-
-def umt(**ideas: Any) -> Umt:
-    torch.manual_seed(0)
-    config = UmtConfig(
-        **SEES,
-        tag_order="umgf",
-        visual="pixels",
-        freeze_vision=False,
-        drop_image=0.0,
-        ideas=IdeasConfig(**ideas),
-    )
-    return Umt.build(config, LABELS).eval()
-
-
-def posts(size: int = 4) -> list[Document]:
-    return list(controlled("train", ControlledConfig(size=size, seed=1)))
-
-
-def ask() -> Document:
-    """A name that the dictionary knows, beside a picture that says otherwise."""
-    words = ["ask", "Siri", "in", "New", "York"]
-    block = Block.from_words(words)
-    return dataclasses.replace(
-        posts()[0],
-        blocks=(block,),
-        annotations=Annotations(
-            entities=(Entity(id="e0", span=block.word_span(1, 2), type="OTHER"),)
-        ),
-    )
-
-
-def batch_of(method: Method, documents: list[Document]) -> Batch:
-    supplier = Supplier()
-    examples = [method.prepare(d, supplier(d, method.needs())) for d in documents]
-    targets = [method.targets(d, e) for d, e in zip(documents, examples, strict=True)]
-    return method.collate(examples, targets)
-
-
-def emissions(method: Method, documents: list[Document]) -> torch.Tensor:
-    return method(batch_of(method, documents)).scores["emissions"]
-
-
-def like_bert(method: MMNerModel | Umt) -> BertCrf:
-    """BERT-CRF with the method's encoder, text head and chain."""
-    plain = bert()
-    head = method.text_head if isinstance(method, MMNerModel) else method.text_classifier
-    plain.backbones["text"].load_state_dict(method.backbones["text"].state_dict())
-    plain.classifier.load_state_dict(head.state_dict())
-    plain.crf.load_state_dict(method.crf.state_dict())
-    return plain
-
+from .samples import (  # noqa: E402
+    LABELS,
+    NAMES,
+    SEES,
+    TINY,
+    ask,
+    batch_of,
+    bert,
+    emissions,
+    like_bert,
+    mmner,
+    posts,
+    umt,
+)
 
 SOME: list[dict[str, Any]] = [
     {"dictionary": NAMES, "bias_emissions": False, "lower_image": False},
@@ -109,6 +49,32 @@ def test_off_is_neutral(make: Any) -> None:
     assert list(method.ideas.parameters()) == []
     assert torch.equal(emissions(method, documents), emissions(make(), documents))
     assert "kb_sure" not in batch_of(method, documents).inputs
+
+
+@pytest.mark.parametrize("make", [bert, mmner, umt])
+def test_settings_of_parts_that_are_off_change_nothing(make: Any) -> None:
+    others = IdeasConfig()
+    changed = {
+        "kappa": 0.3, "beta": 2.0, "learn_beta": True, "lower_image": True, "drop_image": 0.9,
+        "aux_text_loss": 3.0, "min_side": 9999, "kind_strength": 1.0, "k_min": 0.5, "gamma": 9.0,
+        "kind_hard": True, "kind_model": "nobody", "boost_share": 1.0, "boost_merge": "gate",
+        "reliability_bias": -9.0, "compat_loss": 5.0,
+    }  # fmt: skip
+    assert all(getattr(others, name) != value for name, value in changed.items())
+    host, method = make().train(), make(**changed).train()
+    assert list(method.ideas.parameters()) == []
+    for each in (method, host):
+        for name in ("text", "vision"):
+            if name in each.backbones:
+                each.backbones[name].eval()
+    assert method.needs() == host.needs()
+    torch.manual_seed(3)
+    expected = host(batch_of(host, posts()))
+    torch.manual_seed(3)
+    found = method(batch_of(method, posts()))
+    assert torch.equal(found.scores["emissions"], expected.scores["emissions"])
+    assert set(found.losses) == set(expected.losses)
+    assert torch.equal(found.loss, expected.loss)
 
 
 @pytest.mark.parametrize("ideas", SOME)
@@ -280,88 +246,6 @@ def test_tiny_and_one_coloured_pictures_count_as_absent() -> None:
     there = batch_of(mmner(missing_image=True), documents).inputs["has_image"]
     assert there.tolist() == [True, False, False]
     assert batch_of(mmner(), documents).inputs["has_image"].all()
-
-
-def test_the_weight_of_a_token() -> None:
-    ideas = Ideas(IdeasConfig(dictionary=NAMES, kappa=1.0), ("O",), 4)
-    inputs = {"input_ids": torch.zeros(1, 2, dtype=torch.long), "kb_sure": torch.tensor([[0.5, 0]])}
-    w = ideas.image_weight(torch.tensor([True]), torch.tensor([0.4]), inputs)
-    assert w[0].tolist() == pytest.approx([0.2, 0.4])
-    assert ideas.image_weight(torch.tensor([False]), torch.tensor([0.4]), inputs).sum() == 0
-
-
-def test_statistics_lower_what_pictures_say() -> None:
-    method = umt(image_kind="stats")
-    batch = batch_of(method, posts())
-    assert ((batch.inputs["p_bad"] > 0) & (batch.inputs["p_bad"] < 1)).all()
-    scores = method(batch).scores
-    expected = (1 - 0.8 * batch.inputs["p_bad"]).clamp_min(0)
-    torch.testing.assert_close(scores["kind_weight"], expected)
-    assert not torch.equal(scores["emissions"], emissions(umt(), posts()))
-
-
-def test_the_linear_classifier_learns_from_named_kinds_alone() -> None:
-    method = umt(image_kind="linear")
-    documents = posts()
-    named = ContextText(kind="note", text="photo", source=KIND_SOURCE)
-    documents[0] = dataclasses.replace(documents[0], context=(named,))
-    batch = batch_of(method, documents)
-    assert batch.inputs["kind"].tolist() == [0, -100, -100, -100]
-    output = method(batch)
-    assert set(output.losses) >= {"main", "kind"}
-    output.losses["main"].backward(retain_graph=True)
-    assert method.ideas.kinds.weight.grad is None  # stopped unless kind_joint
-    output.losses["kind"].backward()
-    assert method.ideas.kinds.weight.grad.abs().sum() > 0
-    joint = umt(image_kind="linear", kind_joint=True)
-    joint(batch).losses["main"].backward()
-    assert joint.ideas.kinds.weight.grad.abs().sum() > 0
-    wrong = dataclasses.replace(named, text="painting")
-    with pytest.raises(ConfigError, match="painting"):
-        batch_of(method, [dataclasses.replace(documents[0], context=(wrong,))])
-
-
-def test_words_like_the_picture_gain_attention() -> None:
-    assert not torch.allclose(
-        emissions(umt(attn_boost="relevance", gamma=5.0), posts()), emissions(umt(), posts())
-    )
-
-
-def test_calibrated_attention_at_a_share_of_zero_is_the_plain_one() -> None:
-    host, method = umt(), umt(attn_boost="calibrated", boost_share=0.0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in host.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    method.load_state_dict(host.state_dict(), strict=False)
-    torch.testing.assert_close(
-        emissions(method, posts()), emissions(host, posts()), atol=1e-5, rtol=1e-5
-    )
-    full = umt(attn_boost="calibrated", boost_share=1.0)
-    full.load_state_dict(method.state_dict())
-    assert (emissions(full, posts()) - emissions(host, posts())).abs().max() > 1e-5
-
-
-def test_the_disturbance_teaches_the_masks_and_nothing_else() -> None:
-    method = umt(attn_boost="calibrated")
-    batch = batch_of(method, posts())
-    output = method(batch)
-    parts = {n: p for n, p in method.named_parameters() if ".calibration." in n}
-    assert len(parts) == 6
-    others = [p for n, p in method.named_parameters() if n not in parts]
-    taught = torch.autograd.grad(
-        output.losses["disturbance"],
-        [*parts.values(), *others],
-        allow_unused=True,
-        retain_graph=True,
-    )
-    assert all(g is not None and g.abs().sum() > 0 for g in taught[:6])
-    assert all(g is None for g in taught[6:])
-    task = torch.autograd.grad(output.losses["main"], list(parts.values()), allow_unused=True)
-    assert all(g is None for g in task)
-    assert not any(m.disturbing for m in method.modules() if hasattr(m, "disturbing"))
-    with torch.no_grad():
-        assert "disturbance" not in method(batch).losses
 
 
 @pytest.mark.parametrize("r", [0.0, 0.5, 1.0])

@@ -8,13 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
 from magpie.methods.components.image_kind import (  # noqa: E402
-    KINDS,
-    PROMPTS,
     colourfulness,
     image_statistics,
     kind_weight,
     statistics_bad,
-    zero_shot,
 )
 
 GREY = np.full((8, 8, 3), 90, np.uint8)
@@ -64,20 +61,3 @@ def test_the_weight_of_a_kind() -> None:
     assert kind_weight(bad).tolist() == pytest.approx([0.4, 0.2, 1.0])
     assert kind_weight(bad, 1.0, 0.1).tolist() == pytest.approx([0.25, 0.1, 1.0])
     assert kind_weight(bad, hard=True, least=0.3).tolist() == pytest.approx([0.3, 0.3, 1.0])
-
-
-def test_zero_shot_averages_prompts_and_takes_the_nearest_kind() -> None:
-    prompts = torch.zeros(4, 2, 4)
-    for kind in range(4):
-        prompts[kind, :, kind] = torch.tensor([1.0, 3.0])
-    pictures = torch.tensor([[5.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
-    found = zero_shot(pictures, prompts)
-    assert found[0].tolist() == pytest.approx([1.0, 0.0, 0.0, 0.0], abs=1e-6)
-    assert found[1].tolist() == pytest.approx([0.5, 0.5, 0.0, 0.0], abs=1e-6)
-    warm = zero_shot(pictures[:1], prompts, temperature=1.0)[0, 0].item()
-    assert warm == pytest.approx(np.e / (np.e + 3), abs=1e-6)
-
-
-def test_every_kind_has_prompts() -> None:
-    assert tuple(PROMPTS) == KINDS
-    assert all(PROMPTS.values())

@@ -28,33 +28,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magpie.errors import ConfigError
-from magpie.features import Asset, Assets, Need, Pixels, Texts
+from magpie.features import Asset, Assets, Need
+from magpie.features.picture_kinds import KINDS as PICTURES
 from magpie.methods.components.dictionary import (
     KINDS,
     Dictionary,
     confidence,
     distribution,
 )
-from magpie.methods.components.image_kind import KINDS as PICTURES
-from magpie.methods.components.image_kind import kind_weight, statistics_bad
+from magpie.methods.components.image_kind import kind_weight
+from magpie.methods.components.reading import (
+    KIND_SOURCE,
+    kind_inputs,
+    kind_needs,
+    name_inputs,
+    usable,
+)
 from magpie.methods.components.switches import IdeasConfig
 from magpie.nn.attention_boost import CalibratedAttention, relevance, relevance_bias
 from magpie.nn.bert_layers import CrossLayer
 from magpie.nn.crf import CRF
 from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
-from magpie.vision import PixelSpec
-from magpie.vision.pixels import HALF
 
 __all__ = ["KIND_SOURCE", "Ideas", "IdeasConfig"]
-
-#: source of ContextText notes that name the kind of a post's picture, for training
-KIND_SOURCE = "picture-kind"
-
-#: what statistics are taken from; its normalisation is undone without loss
-_SMALL = Pixels(PixelSpec(side=64, fit="squash", normalisation=HALF))
-_LABELS = Texts(sources=(KIND_SOURCE,))
 
 
 class Ideas(nn.Module):
@@ -104,11 +101,7 @@ class Ideas(nn.Module):
 
     def needs(self) -> frozenset[Need]:
         """What methods with pictures need beside their own."""
-        return {
-            "off": frozenset[Need](),
-            "stats": frozenset[Need]({_SMALL}),
-            "linear": frozenset[Need]({_LABELS}),
-        }[self.config.image_kind]
+        return kind_needs(self.config)
 
     # Input
 
@@ -120,11 +113,8 @@ class Ideas(nn.Module):
         inputs: dict[str, Tensor],
         notes: dict[str, Any],
     ) -> None:
-        """Adds what the dictionary says of each piece to a prepared example.
-
-        ``kb_sure`` [T] is c on every piece of a matched word; ``kb_types`` [T, 4] is
-        ln(p / 0.25) on the first piece of a match's first word, ``kb_inside`` on those of its
-        following words; ``kb_features`` [T, 9]: no match, begins with a type, goes on with it.
+        """Adds what the dictionary says of each piece to a prepared example (see
+        :func:`~magpie.methods.components.reading.name_inputs`), and its matches to the notes.
 
         Args:
             words, first: of the text, and the position of each one's first piece or -1.
@@ -133,61 +123,19 @@ class Ideas(nn.Module):
         """
         if not self.config.dictionary:
             return
+        notes["kb"] = self.dictionary.match(words)
         count = len(inputs["input_ids"])
-        starts = [place for place in first if place >= 0]
-        following = dict(zip(starts, [*starts[1:], length - 1], strict=False))
-        sure = torch.zeros(count)
-        types, inside = torch.zeros(count, len(KINDS)), torch.zeros(count, len(KINDS))
-        features = torch.zeros(count, 1 + 2 * len(KINDS))
-        features[:, 0] = 1.0
-        matches = self.dictionary.match(words)
-        for match in matches:
-            p = distribution(match.counts, self.config.eps)
-            # With eps = 0 a type without an entry would move its emission to minus infinity.
-            lift = torch.tensor([math.log(max(each, 1e-6) / 0.25) for each in p])
-            some = torch.tensor([float(number > 0) for number in match.counts])
-            for word in range(match.start, match.end):
-                place = first[word]
-                if place < 0:
-                    continue
-                pieces = slice(place, following[place])
-                begins = word == match.start
-                sure[pieces] = confidence(p)
-                (types if begins else inside)[place] = lift
-                features[pieces] = 0.0
-                half = slice(1, 1 + len(KINDS)) if begins else slice(1 + len(KINDS), None)
-                features[pieces, half] = some
-        inputs.update(kb_sure=sure, kb_types=types, kb_inside=inside, kb_features=features)
-        notes["kb"] = matches
+        inputs.update(name_inputs(notes["kb"], first, length, count, self.config.eps))
 
     def usable(self, document: Document, asset: Asset) -> bool:
         """m: the picture is there; with ``missing_image`` also neither tiny nor of one colour."""
-        if not asset.present or not self.config.missing_image:
+        if not self.config.missing_image:
             return asset.present
-        for medium in document.media[:1]:
-            sides = (medium.width, medium.height)
-            if all(sides) and min(side for side in sides if side) < self.config.min_side:
-                return False
-        pixels = asset.arrays.get("pixels")
-        return pixels is None or bool((pixels.min((-2, -1)) < pixels.max((-2, -1))).any())
+        return usable(document, asset, self.config.min_side)
 
     def read_picture(self, document: Document, assets: Assets, inputs: dict[str, Tensor]) -> None:
         """Adds ``p_bad`` or ``kind`` [] to a prepared example of a method with pictures."""
-        if self.config.image_kind == "stats":
-            small = assets[_SMALL]
-            bad = 0.0
-            if small.present:
-                values = (small.arrays["pixels"].astype("float64") * 0.5 + 0.5) * 255
-                bad = statistics_bad(values.round().clip(0, 255).astype("uint8").transpose(1, 2, 0))
-            inputs["p_bad"] = torch.tensor(bad)
-        if self.config.image_kind == "linear":
-            name = assets[_LABELS].texts[0].strip() if assets[_LABELS].present else ""
-            if name and name not in PICTURES:
-                raise ConfigError(
-                    f"the picture's kind must be one of {', '.join(PICTURES)}, got {name!r}",
-                    where=document.id,
-                )
-            inputs["kind"] = torch.tensor(PICTURES.index(name) if name else -100)
+        inputs.update(kind_inputs(self.config, document, assets))
 
     def there(self, has_image: Tensor, training: bool) -> Tensor:
         """m, [B]: in training some pictures are hidden where a text head can take over."""

@@ -1,10 +1,11 @@
-"""What kind of picture a picture is, and how much it may say.
+"""How much a picture may say, by its kind; and what its colours tell of that.
 
 A meme, a cartoon or a chart seldom shows what a post is about. Three ways to tell: statistics of
-the colours (no network), a linear layer on the method's own picture states (needs labelled
-pictures), and CLIP's vectors of picture and prompts.
+the colours (here, without a network), a linear layer on the method's own picture states (needs
+labelled pictures), and CLIP's vectors of picture and prompts
+(:mod:`magpie.features.picture_kinds`, which also names the kinds).
 
-Shapes: B batch, D width, K prompts a kind, H x W pixels.
+Shapes: H x W pixels.
 """
 
 from __future__ import annotations
@@ -15,34 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 __all__ = [
     "COEFFICIENTS",
-    "KINDS",
-    "PROMPTS",
     "colourfulness",
     "image_statistics",
     "kind_weight",
     "statistics_bad",
-    "zero_shot",
 ]
-
-#: the first one is the one that may speak
-KINDS = ("photo", "meme_or_sticker", "cartoon_or_drawing", "abstract_or_graphic")
-
-#: prompts of each kind for CLIP; their vectors are averaged
-PROMPTS: dict[str, tuple[str, ...]] = {
-    "photo": ("a photo", "a photograph of a real scene", "a snapshot taken with a phone"),
-    "meme_or_sticker": ("a meme with text over a picture", "a reaction image", "a sticker"),
-    "cartoon_or_drawing": ("a cartoon", "a drawing", "an illustration of a character"),
-    "abstract_or_graphic": ("a logo", "a chart", "a screenshot", "an abstract pattern"),
-}
 
 #: logistic regression on :func:`image_statistics`: constant, then one factor a statistic
 COEFFICIENTS = (-3.0, 0.0, -4.0, 3.0, 4.0, 0.0)
 
-_TEMPERATURE = 100.0
 _EDGE = 32.0
 
 
@@ -102,21 +87,6 @@ def statistics_bad(
     """p_bad of a picture [H, W, 3] from its statistics: few colours on flat areas look drawn."""
     score = coefficients[0] + float(np.dot(coefficients[1:], image_statistics(picture)))
     return float(1 / (1 + np.exp(-score)))
-
-
-def zero_shot(pictures: Tensor, prompts: Tensor, temperature: float = _TEMPERATURE) -> Tensor:
-    """Probabilities of the kinds from CLIP's vectors.
-
-    Args:
-        pictures: [B, D].
-        prompts: [kinds, K, D], of :data:`PROMPTS` in the order of :data:`KINDS`.
-
-    Returns:
-        [B, kinds].
-    """
-    kinds = functional.normalize(functional.normalize(prompts, dim=-1).mean(1), dim=-1)
-    scores = functional.normalize(pictures, dim=-1) @ kinds.T
-    return (temperature * scores).softmax(-1)
 
 
 def kind_weight(

@@ -40,8 +40,11 @@ class IdeasConfig:
     #: pictures with a shorter side in pixels, or of one colour, count as absent
     min_side: int = 32
 
-    #: what tells the kind of a picture
-    image_kind: Literal["off", "stats", "linear"] = "off"
+    #: what tells the kind of a picture: its colours; a layer that learns from named kinds; or
+    #: prompts that CLIP compares it with
+    image_kind: Literal["off", "stats", "linear", "clip_zero_shot"] = "off"
+    #: clip_zero_shot: CLIP or its like, by name or folder
+    kind_model: str = "clip-vit-base-patch32"
     #: k = max(k_min, 1 - kind_strength * p_bad)
     kind_strength: float = 0.8
     k_min: float = 0.0
@@ -95,6 +98,11 @@ class IdeasConfig:
             raise ConfigError(
                 f"need drop_image in [0, 1) and min_side >= 0, got {self.drop_image} and "
                 f"{self.min_side}"
+            )
+        if self.image_kind == "clip_zero_shot" and not self.kind_model:
+            raise ConfigError(
+                "image_kind clip_zero_shot needs a kind_model",
+                mend="For example clip-vit-base-patch32, or a folder that holds it.",
             )
         if self.learn_beta and not self.beta:
             raise ConfigError("a learned beta starts from a positive one, got 0")
