@@ -13,7 +13,14 @@ from magpie.backbones.captioner import Captioner, load_captioner
 from magpie.errors import ConfigError, ModelError
 from magpie.features import Texts
 from magpie.features.build import build
-from magpie.features.captions import Captions, CaptionSource, caption_needs, with_captions
+from magpie.features.captions import (
+    Captions,
+    CaptionSource,
+    caption_need,
+    caption_needs,
+    with_captions,
+)
+from magpie.features.object_captions import ObjectCaptions, object_captions
 from magpie.features.source import Pictures
 from magpie.features.store import Store
 from magpie.features.supply import Supplier
@@ -33,6 +40,7 @@ class Saying(Captioner):
 
     def __init__(self) -> None:
         self.seen = 0
+        self.asked: list[dict[str, Any]] = []
 
     def to(self, device: Any) -> Saying:
         return self
@@ -40,8 +48,9 @@ class Saying(Captioner):
     def fingerprint(self) -> dict[str, str]:
         return {"weights": "1"}
 
-    def caption(self, images: Sequence[LoadedImage], **_: Any) -> list[str]:
+    def caption(self, images: Sequence[LoadedImage], **how: Any) -> list[str]:
         self.seen += len(images)
+        self.asked.append(how)
         return ["" if image.width == 7 else f"{image.width} wide" for image in images]
 
 
@@ -93,6 +102,34 @@ def test_documents_with_captions_say_their_source() -> None:
     )
     assert len(rows[1].context) == 1
     assert reasons == [(), ("the document has no picture",)]
+
+
+def test_settings_follow_the_name() -> None:
+    saying = Saying()
+    name = "captioner:llava?length=128&prompt=Describe people, objects = all of it.&beams=3"
+    need = Texts(sources=(name,))
+    assert caption_needs(need) == (
+        Captions("llava", prompt="Describe people, objects = all of it.", length=128, beams=3),
+    )
+    found = supplier(saying).many([post("a", FIRST)], {need})
+    assert found[0][need].texts == ("40 wide",)
+    how = {"prompt": "Describe people, objects = all of it.", "length": 128, "beams": 3}
+    assert saying.asked == [how]
+    # What was asked is part of the source's name, so other questions are other sources.
+    (said,) = supplier(saying).captioned([post("a", FIRST)], [name])[0]
+    assert said.context[-1].source == name
+
+
+@pytest.mark.parametrize("given", ["size=3", "length=long", "length", "length=0"])
+def test_settings_that_no_captioner_has(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read|a length and beams of at least 1"):
+        caption_need(f"captioner:tiny-blip?{given}")
+
+
+def test_objects_are_described_in_the_captioners_own_way() -> None:
+    assert object_captions("captioner:tiny-blip?length=7", 4) == ObjectCaptions("tiny-blip", 4, 7)
+    with pytest.raises(ConfigError, match="no prompt and no beams"):
+        object_captions("captioner:tiny-blip?prompt=Who?", 4)
 
 
 def test_they_are_built_and_kept_once(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 ``captioner:NAME`` is the name of a source of captions as ``minicpm`` is: methods name it among
 their sources, recipes in ``data.context``. A document that already carries a text of that source is
-not looked at again.
+not looked at again. Settings of :class:`Captions` follow a question mark:
+``captioner:NAME?length=128&prompt=Describe the picture.``
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "CAPTIONER",
     "CaptionSource",
     "Captions",
+    "caption_need",
     "caption_needs",
     "is_captioner",
     "with_captions",
@@ -139,7 +141,7 @@ def caption_needs(need: Need) -> tuple[Captions, ...]:
     """What has to be computed for texts: a need a captioner among their sources."""
     if not isinstance(need, Texts):
         return ()
-    return tuple(_need(name) for name in need.sources if is_captioner(name))
+    return tuple(caption_need(name) for name in need.sources if is_captioner(name))
 
 
 def with_captions(
@@ -162,7 +164,7 @@ def with_captions(
             for row, document in enumerate(found)
             if all(text.source != name for text in document.context)
         ]
-        assets = supply([found[row] for row in lacking], _need(name)) if lacking else ()
+        assets = supply([found[row] for row in lacking], caption_need(name)) if lacking else ()
         for row, asset in zip(lacking, assets, strict=True):
             if not asset.present:
                 reasons[row] += (asset.reason,)
@@ -178,5 +180,26 @@ def with_captions(
     return found, reasons
 
 
-def _need(name: str) -> Captions:
-    return Captions(name.removeprefix(CAPTIONER))
+def caption_need(name: str) -> Captions:
+    """What ``captioner:NAME?key=value&...`` asks for.
+
+    Raises:
+        ConfigError: an unknown setting, or a length or number of beams that is no whole number.
+
+    Example:
+        >>> caption_need("captioner:llava?length=128&prompt=Who is there?")
+        Captions(captioner='llava', prompt='Who is there?', length=128, beams=1)
+    """
+    captioner, _, given = name.removeprefix(CAPTIONER).partition("?")
+    kinds: dict[str, type[int] | type[str]] = {"prompt": str, "length": int, "beams": int}
+    settings: dict[str, Any] = {}
+    for part in filter(None, given.split("&")):
+        key, _, value = part.partition("=")
+        try:
+            settings[key] = kinds[key](value)
+        except (KeyError, ValueError):
+            raise ConfigError(
+                f"cannot read {part!r} of {name}",
+                mend=f"Settings are {', '.join(kinds)}, such as length=128&beams=3.",
+            ) from None
+    return Captions(captioner, **settings)

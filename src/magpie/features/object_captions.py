@@ -10,6 +10,7 @@ import numpy as np
 
 from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, MagpieError
+from magpie.features.captions import caption_need
 from magpie.features.cuts import cut_out
 from magpie.features.needs import Asset, Need
 from magpie.features.objects import GivenObjects, box_in, load_pictures
@@ -19,7 +20,7 @@ from magpie.schema import Region
 if TYPE_CHECKING:
     from magpie.backbones.captioner import Captioner
 
-__all__ = ["ObjectCaptionSource", "ObjectCaptions"]
+__all__ = ["ObjectCaptionSource", "ObjectCaptions", "object_captions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,21 @@ class ObjectCaptions(Need):
                 "captions of objects need a captioner, a length and a count of at least 1, got "
                 f"{self.captioner!r}, {self.length} and {self.count}"
             )
+
+
+def object_captions(name: str, count: int) -> ObjectCaptions:
+    """What ``captioner:NAME`` or ``captioner:NAME?length=20`` asks for of ``count`` objects.
+
+    Raises:
+        ConfigError: another setting: objects are described in the captioner's own way.
+    """
+    asked = caption_need(name)
+    if asked.prompt or asked.beams != 1:
+        raise ConfigError(
+            f"captions of objects have no prompt and no beams, got {name}",
+            mend="The length can be set: captioner:NAME?length=20.",
+        )
+    return ObjectCaptions(asked.captioner, count, asked.length)
 
 
 class ObjectCaptionSource(GivenObjects):

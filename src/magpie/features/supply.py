@@ -11,10 +11,9 @@ from magpie._io import dump_json, parse_json
 from magpie.errors import ConfigError, ModelError
 from magpie.features.boxes import Boxes
 from magpie.features.captions import (
-    CAPTIONER,
-    Captions,
     CaptionSource,
     caption_needs,
+    is_captioner,
     with_captions,
 )
 from magpie.features.depth import DepthSource
@@ -253,8 +252,8 @@ class Supplier:
             seen = self.generated(documents, need)
             found = iter(self._supply([v for v in seen if isinstance(v, Document)], need.of))
             return [view if isinstance(view, Asset) else next(found) for view in seen]
-        if written := caption_needs(need):
-            return self._texts(documents, cast(Texts, need), written)
+        if caption_needs(need):
+            return self._texts(documents, cast(Texts, need))
         if names := chunk_names(need, self._parsers):
             published = self._plain[Phrases]
             return phrases_of(documents, cast(Phrases, need), names, self._supply, published)
@@ -271,10 +270,8 @@ class Supplier:
             self._kept[need] = Kept(self.store, source, need)
         return [_finished(source, r, need) for r in self._kept[need].arrays(asks)]
 
-    def _texts(
-        self, documents: Sequence[Document], need: Texts, written: Sequence[Captions]
-    ) -> list[Asset]:
-        names = [CAPTIONER + part.captioner for part in written]
+    def _texts(self, documents: Sequence[Document], need: Texts) -> list[Asset]:
+        names = [name for name in need.sources if is_captioner(name)]
         rows, reasons = self.captioned(documents, names)
         found = [self._plain[Texts](row, need) for row in rows]
         return [
