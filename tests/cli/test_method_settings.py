@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from typer.testing import CliRunner
 
 from magpie.cli.app import app
 from magpie.engine import Extractor
-from magpie.errors import ConfigError
+from magpie.errors import ConfigError, ModelError
 from magpie.methods.checkpoint import load_method, read_card, save_method
 from magpie.methods.labels import LabelSpace
+from magpie.methods.registry import METHODS, method_class
 from magpie.methods.relation.bert_re import BertRe, BertReConfig
+from magpie.methods.relation.camim import Camim, CamimConfig
 from magpie.methods.type_constraint import path_types
+from magpie.schema import Block, ContextText, Document
 
 LABELS = ("None", "/loc/loc/contain", "/per/loc/place_of_birth", "/per/per/peer")
 TEXT = "Barack Obama met Angela Merkel in Berlin"
@@ -103,6 +107,40 @@ def test_settings_that_cannot_be(checkpoint: Path, setting: str, message: str) -
         assert error["mend"] == "What can: type_constraint."
 
 
+def test_posts_without_the_caption_a_model_reads_may_be_refused(tmp_path: Path) -> None:
+    """Of a file of captions that lacks some posts nobody would notice otherwise."""
+    config = CamimConfig(
+        text="tiny-bert",
+        vision="tiny-resnet",
+        captions=("minicpm",),
+        objects="whole",
+        generated_objects="whole",
+        object_count=1,
+        scores="",
+    )
+    labels = LabelSpace(relation_types=LABELS, null_relation="None")
+    save_method(Camim.build(config, labels), tmp_path / "c")
+    said = ContextText(kind="caption", text="two people", source="minicpm")
+    posts = [
+        Document(id="said", blocks=(Block(text=TEXT),), context=(said,)),
+        Document(id="silent", blocks=(Block(text=TEXT),)),
+    ]
+    for settings, expected in (({}, "ok"), ({"missing_caption": "refuse"}, "failed")):
+        extractor = Extractor(tmp_path / "c", ground=False, settings=settings)
+        found = {each.id: each for each in extractor.stream(posts)}
+        assert [found[each.id].status for each in posts] == ["ok", expected]
+    (problem,) = found["silent"].problems
+    assert problem.message.startswith("no caption")
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_what_can_be_set_is_a_setting(name: str) -> None:
+    cls = method_class(name)
+    assert cls.adjustable <= {each.name for each in fields(cls.Config)}
+
+
 def test_the_embedded_model_has_none() -> None:
-    with pytest.raises(ConfigError, match="the embedded model has no settings: type_constraint"):
+    with pytest.raises(ConfigError, match="of this kind has no settings: type_constraint"):
         Extractor(settings=MASK)
+    with pytest.raises(ModelError, match="no such model folder"):
+        Extractor("no/such/run", settings=MASK)

@@ -10,7 +10,13 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from magpie.backbones.tiny import tiny_text  # noqa: E402
-from magpie.methods.marking import add_markers, mark_pair, mark_words  # noqa: E402
+from magpie.methods.marking import (  # noqa: E402
+    add_markers,
+    add_masks,
+    mark_pair,
+    mark_words,
+    masked_words,
+)
 
 IDS = {"<s>": 901, "</s>": 902, "<o>": 903, "</o>": 904}
 ENDS = (900, 999)
@@ -138,6 +144,24 @@ def test_an_encoder_with_such_tokens_of_its_own_gets_others() -> None:
     ids = add_markers(encoder)
     assert not {ids["<s>"], ids["</s>"]} & set(own)
     assert encoder.tokenizer.convert_ids_to_tokens(ids["<s>"]) == "<head>"
+
+
+def test_pieces_that_stand_for_mentions() -> None:
+    words = [[1], [2, 3], [4], [5]]
+    assert masked_words(words, [((1, 3), 90), ((3, 4), 91)]) == [[1], [90], [], [91]]
+    # A mention inside the first has no word left to show.
+    assert masked_words(words, [((0, 3), 90), ((1, 2), 91)]) == [[90], [], [], [5]]
+    assert masked_words(words, [((1, 2), 90), ((0, 3), 91)]) == [[91], [90], [], [5]]
+    assert words == [[1], [2, 3], [4], [5]]
+
+
+def test_masks_are_added_behind_the_markers() -> None:
+    encoder = tiny_text("tiny-bert")
+    markers = add_markers(encoder)
+    masks = add_masks(encoder)
+    assert masks == (max(markers.values()) + 1, max(markers.values()) + 2)
+    assert (add_masks(encoder), add_markers(encoder)) == (masks, markers)
+    assert len(encoder.transformer.get_input_embeddings().weight) == masks[1] + 1
 
 
 def test_where_every_word_stands() -> None:

@@ -124,17 +124,17 @@ class Extractor:
                 # For documents that bring none of their own.
                 self._tagger = Tagger(EMBEDDED, bucket=bucket)
             return
-        if settings:
-            raise ConfigError(
-                f"the embedded model has no settings: {', '.join(settings)}",
-                mend="They are for trained models: model=RUN (--model).",
-            )
         if regions and self._looking.kind != "method":
             raise ConfigError(
                 f"nobody here reads region features: {', '.join(regions)}",
                 mend="They are for trained models: model=RUN, or ground=RUN (--model, --grounder).",
             )
         self._tagger = Tagger(model, bucket=bucket)
+        if settings:
+            raise ConfigError(
+                f"a tagger of this kind has no settings: {', '.join(settings)}",
+                mend="They are for trained models: model=RUN (--model).",
+            )
         config = self._tagger.config
         settings = {"model": config.digest, "ground": self._ground_name()}
         self.provenance = Provenance(

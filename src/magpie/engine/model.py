@@ -95,7 +95,8 @@ def model_folder(model: str | os.PathLike[str]) -> Path:
         raise ModelError(
             "no such model folder",
             where=str(folder),
-            mend=f'Name a folder that holds {", ".join(FILES)}, or "{EMBEDDED}".',
+            mend=f"Name a run of magpie train, a folder that holds {', '.join(FILES)}, or "
+            f'"{EMBEDDED}".',
         )
     absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:

@@ -10,7 +10,17 @@ from torch import nn
 
 from magpie.backbones import TextEncoder
 
-__all__ = ["MarkedPair", "Words", "add_markers", "mark_pair", "mark_words"]
+__all__ = [
+    "MarkedPair",
+    "Words",
+    "add_markers",
+    "add_masks",
+    "mark_pair",
+    "mark_words",
+    "masked_words",
+    "reserved_pieces",
+    "word_pieces",
+]
 
 #: half-open word indices
 Words = tuple[int, int]
@@ -122,8 +132,35 @@ def mark_pair(
     return MarkedPair(ids, at["<s>"], at["<o>"], cut, tuple(sorted(shortened)), tuple(places))
 
 
+def masked_words(
+    words: Sequence[Sequence[int]], hidden: Sequence[tuple[Words, int]]
+) -> list[list[int]]:
+    """The words with one piece in place of each hidden mention.
+
+    Args:
+        words: the piece ids of every word.
+        hidden: half-open word indices of a mention, and the piece that stands for it; where two
+            overlap, the first hides the words of both, and a second one that begins inside it
+            shows its own piece from its first free word on, if there is any.
+
+    Example:
+        >>> masked_words([[1], [2, 3], [4], [5]], [((1, 3), 90), ((2, 4), 91)])
+        [[1], [90], [], [91]]
+    """
+    found = [list(word) for word in words]
+    taken: set[int] = set()
+    for (begin, end), piece in hidden:
+        own = [index for index in range(begin, end) if index not in taken]
+        for index in own:
+            found[index] = [piece] if index == own[0] else []
+        taken.update(own)
+    return found
+
+
 #: names of the markers, and what they are called where an encoder has <s> and </s> of its own
 _MARKERS = {"<s>": "<head>", "</s>": "</head>", "<o>": "<tail>", "</o>": "</tail>"}
+#: what stands for a hidden head and a hidden tail
+_MASKS = ("<hidden-head>", "<hidden-tail>")
 
 
 def add_markers(encoder: TextEncoder) -> dict[str, int]:
@@ -131,12 +168,49 @@ def add_markers(encoder: TextEncoder) -> dict[str, int]:
 
     New rows are drawn as the encoder draws its own. A second call changes nothing.
     """
-    tokenizer = encoder.tokenizer
-    own = {tokenizer.bos_token, tokenizer.eos_token}
+    own = {encoder.tokenizer.bos_token, encoder.tokenizer.eos_token}
     spelled = {mark: other if mark in own else mark for mark, other in _MARKERS.items()}
-    tokenizer.add_tokens(list(spelled.values()), special_tokens=True)
+    ids = _added(encoder, list(spelled.values()))
+    return dict(zip(spelled, ids, strict=True))
+
+
+def add_masks(encoder: TextEncoder) -> tuple[int, int]:
+    """The same for the pieces that stand for a hidden head and a hidden tail."""
+    head, tail = _added(encoder, list(_MASKS))
+    return head, tail
+
+
+def reserved_pieces(encoder: TextEncoder) -> frozenset[int]:
+    """Pieces with a meaning of their own, such as markers and ``[SEP]``; not the unknown one."""
+    added = encoder.tokenizer.added_tokens_decoder
+    own = {number for number, token in added.items() if token.special}
+    return frozenset({*own, *encoder.tokenizer.all_special_ids} - {encoder.tokenizer.unk_token_id})
+
+
+def word_pieces(
+    encoder: TextEncoder, words: Sequence[str], reserved: frozenset[int]
+) -> list[list[int]]:
+    """The piece ids of every word, or of any texts, without special ones.
+
+    A post that spells ``<s>`` or ``[SEP]`` writes an unknown word, and not a marker.
+
+    Args:
+        encoder: cuts words into pieces.
+        words: of a text.
+        reserved: see :func:`reserved_pieces`.
+    """
+    if not words:
+        return []
+    tokenizer = encoder.tokenizer
+    found = cast(list[list[int]], tokenizer(list(words), add_special_tokens=False)["input_ids"])
+    unknown = cast(int, tokenizer.unk_token_id)
+    return [[unknown if piece in reserved else piece for piece in word] for word in found]
+
+
+def _added(encoder: TextEncoder, tokens: list[str]) -> list[int]:
+    tokenizer = encoder.tokenizer
+    tokenizer.add_tokens(tokens, special_tokens=True)
     embedding = cast(nn.Embedding, encoder.transformer.get_input_embeddings())
     if len(tokenizer) > embedding.num_embeddings:
         encoder.transformer.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    ids = cast(list[int], tokenizer.convert_tokens_to_ids(list(spelled.values())))
-    return dict(zip(spelled, ids, strict=True))
+    return cast(list[int], tokenizer.convert_tokens_to_ids(tokens))

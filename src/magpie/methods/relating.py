@@ -35,7 +35,14 @@ from magpie.methods.base import (
     under_one_another,
 )
 from magpie.methods.labels import LabelSpace
-from magpie.methods.marking import add_markers, mark_pair
+from magpie.methods.marking import (
+    add_markers,
+    add_masks,
+    mark_pair,
+    masked_words,
+    reserved_pieces,
+    word_pieces,
+)
 from magpie.methods.pairs import candidate_pairs, pair_types, word_range
 from magpie.methods.tagging import document_words
 from magpie.methods.type_constraint import masked
@@ -63,6 +70,9 @@ class RelatingConfig(MethodConfig):
     #: public: no closing marker at the end of the sentence, and none of nesting; fixed: every
     #: marker, the inner mention closed before the outer one
     markers: Literal["fixed", "public"] = "fixed"
+    #: in the marked text one piece stands for the head and one for the tail, so that names tell
+    #: nothing; what a method reads beside that text, such as phrases, keeps them
+    mask_mentions: bool = False
     #: mask: a relation is chosen among those whose path (/per/org/member_of) fits the types that
     #: another method predicted for the two mentions; off: types play no part, as published
     type_constraint: Literal["off", "mask"] = "off"
@@ -98,6 +108,8 @@ class Relating(Method):
             )
         self.relation_ids = {name: index for index, name in enumerate(labels.relation_types)}
         self.markers = add_markers(self.text)
+        self.masks = add_masks(self.text) if config.mask_mentions else None
+        self.reserved = reserved_pieces(self.text)
 
     @property
     def text(self) -> TextEncoder:
@@ -113,11 +125,11 @@ class Relating(Method):
         (whether the document named its pairs), ``cut``, ``shortened`` and ``words`` as
         :class:`MarkedPair` has them.
         """
-        tokenizer, c = self.text.tokenizer, self.config
+        c = self.config
         places = document_words(document)
         texts = {block.id: block.text for block in document.blocks}
         words = [texts[block][start:end] for block, start, end in places]
-        pieces = tokenizer(words, add_special_tokens=False)["input_ids"] if words else []
+        pieces = word_pieces(self.text, words, self.reserved)
         ends = self.text.ends
         pairs, mentions, rows = [], [], []
         for head, tail in candidate_pairs(document):
@@ -125,7 +137,10 @@ class Relating(Method):
             if first is None or second is None:
                 continue
             limit = min(c.max_length, self.text.max_positions)
-            row = mark_pair(pieces, first, second, self.markers, ends, limit, c.markers)
+            shown = pieces
+            if self.masks is not None:
+                shown = masked_words(pieces, list(zip((first, second), self.masks, strict=True)))
+            row = mark_pair(shown, first, second, self.markers, ends, limit, c.markers)
             for role in row.shortened:
                 _log.warning(
                     "%s: the %s %s of the pair %s -> %s lost its last pieces, both mentions being "

@@ -125,6 +125,53 @@ def test_mentions_that_are_equal_or_overlap(
     assert found.entities == document.entities
 
 
+@pytest.mark.parametrize(
+    ("head", "tail", "shown", "other"),
+    [
+        ((0, 7), (8, 11), "<s> <hidden-head> </s> <o> <hidden-tail> </o> dog", "dog cat cat dog"),
+        (
+            (8, 11),
+            (0, 3),
+            "<o> <hidden-tail> </o> dog <s> <hidden-head> </s> dog",
+            "met dog cat dog",
+        ),
+        (
+            (0, 7),
+            (4, 11),
+            "<s> <hidden-head> <o> </s> <hidden-tail> </o> dog",
+            "dog cat cat dog",
+        ),  # crossing
+        ((0, 7), (0, 7), "<s> <o> <hidden-head> </o> </s> met dog", "met cat met dog"),  # equal
+    ],
+)
+def test_hidden_mentions(
+    head: tuple[int, int], tail: tuple[int, int], shown: str, other: str
+) -> None:
+    """Two posts that differ in their mentions alone are one; without the option they are two."""
+    method, plain = made(mask_mentions=True), made()
+    document = pair("cat dog met dog", head, tail)
+    assert pieces(method, batch_of(method, document)) == f"[CLS] {shown} [SEP]"
+    both = (document, pair(other, head, tail))
+    for reading, same in ((method, True), (plain, False)):
+        ids = [batch_of(reading, each).inputs["input_ids"] for each in both]
+        assert torch.equal(*ids) == same
+    assert "<hidden-head>" not in plain.text.tokenizer.get_vocab()
+
+
+def test_a_corpus_whose_words_spell_markers_writes_unknown_words() -> None:
+    method = made()
+    block = Block.from_words(["<s>", "cat", "</s>", "met", "[SEP]", "dog", "<o>"])
+    spans = (("h", block.word_span(1, 2)), ("t", block.word_span(5, 6)))
+    given = Annotations(
+        entities=tuple(Entity(id=name, span=span, type="x") for name, span in spans),
+        relations=(Relation(id="f0", head="h", tail="t", type="peer"),),
+    )
+    batch = batch_of(method, Document(id="own", blocks=(block,), annotations=given))
+    shown = pieces(method, batch)
+    assert shown == "[CLS] [UNK] <s> cat </s> [UNK] met [UNK] <o> dog </o> [UNK] [SEP]"
+    assert batch.inputs["ends"].tolist() == [[2, 8]]
+
+
 def test_a_mention_behind_the_limit_is_kept_and_nothing_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -445,6 +445,16 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
         moreformer(**settings)
 
 
+def test_texts_and_captions_that_spell_markers_write_unknown_words() -> None:
+    method = moreformer()
+    batch = batch_of(
+        method, post(words="Rocky <o> <s> Jordan", captions=(("note", "a </o> ring"),))
+    )
+    ids = batch.inputs["input_ids"][0]
+    assert [int((ids == marker).sum()) for marker in method.markers.values()] == [1, 1, 1, 1]
+    assert int((ids == method.text.tokenizer.unk_token_id).sum()) >= 3
+
+
 def test_an_unknown_relation_is_refused() -> None:
     method = moreformer()
     with pytest.raises(ConfigError, match="'sibling' is not among the types"):

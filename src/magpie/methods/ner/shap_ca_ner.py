@@ -47,6 +47,7 @@ class ShapCaNer(Bridged, Tagging):
     """Fused states of the post, linear layer, chain; two games beside it."""
 
     name: ClassVar[str] = "shap-ca-ner"
+    adjustable: ClassVar[frozenset[str]] = Tagging.adjustable | {"missing_context"}
     Config: ClassVar[type[ShapCaNerConfig]] = ShapCaNerConfig
     config: ShapCaNerConfig
 

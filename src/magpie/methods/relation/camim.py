@@ -32,7 +32,7 @@ from magpie.features import Assets, Need, Texts
 from magpie.methods._tmr_relations import TranslatedPairs, TranslatedPairsConfig
 from magpie.methods.base import Batch, Example
 from magpie.methods.labels import LabelSpace
-from magpie.methods.marking import add_markers
+from magpie.methods.marking import add_markers, add_masks
 from magpie.methods.relating import Relating
 from magpie.nn.caption_aware import CaptionAware
 from magpie.nn.contrast import in_batch_loss
@@ -88,6 +88,7 @@ class Camim(TranslatedPairs):
     """Caption-aware streams of both pictures, TMR's readout, and InfoNCE between the pictures."""
 
     name: ClassVar[str] = "camim"
+    adjustable: ClassVar[frozenset[str]] = Relating.adjustable | {"missing_caption"}
     Config: ClassVar[type[CamimConfig]] = CamimConfig
     config: CamimConfig
 
@@ -101,7 +102,9 @@ class Camim(TranslatedPairs):
     ) -> None:
         parts = {"text": text, "captions": captions, "vision": vision}
         Relating.__init__(self, config, labels, parts)
-        if add_markers(captions) != self.markers:
+        markers = add_markers(captions)
+        masks = add_masks(captions) if config.mask_mentions else None
+        if (markers, masks) != (self.markers, self.masks):
             raise ConfigError(
                 "the encoder of captions cuts texts in another way than that of the text",
                 mend="Build both from the same name.",
@@ -180,14 +183,14 @@ class Camim(TranslatedPairs):
             mask = functional.pad(mask, (0, rest))
         return ids[:, :length], mask[:, :length]
 
-    def aware_of(self, rows: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def aware_of(self, rows: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Z of a picture and its objects [M, I, P + L, D], and which of its places count.
 
         Args:
             rows: [M, I, P, D].
-            ids, mask: the words beside it, [M, L].
+            words: states of the words beside it, [M, L, D].
+            mask: of these words, [M, L].
         """
-        words = cast(TextEncoder, self.backbones["captions"])(ids, mask)  # M,L,D
         if not self.config.mask_padding:
             z = self.aware(rows, words.mean(1), words)
             return z, torch.ones_like(z[:, 0, :, 0], dtype=torch.bool)
@@ -197,12 +200,14 @@ class Camim(TranslatedPairs):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         i, owner = batch.inputs, batch.inputs["owner"]
-        states = self.padded_states(i["input_ids"], i["attention_mask"])  # N,T,D
-        phrases = self.phrase_states(batch)  # B,K,D
+        states, phrases = self.read_texts(batch)  # N,T,D and B,K,D
         rows = self.image_rows(batch)  # B,V,I,P,D
         # The caption is the picture's: once a document. The post is marked: once a pair.
-        z_own, at_own = self.aware_of(rows[:, 0], i["caption_ids"], i["caption_mask"])
-        z_made, at_made = self.aware_of(rows[owner, 1], *self.first_pieces(batch))
+        captions, posts = (i["caption_ids"], i["caption_mask"]), self.first_pieces(batch)
+        encoder = cast(TextEncoder, self.backbones["captions"])
+        caption_words, post_words = encoder.both(captions, posts)  # B,L,D and N,L,D
+        z_own, at_own = self.aware_of(rows[:, 0], caption_words, captions[1])
+        z_made, at_made = self.aware_of(rows[owner, 1], post_words, posts[1])
         told = (self.read_views(batch)[:, 0] | i["captioned"])[owner]  # N
         branches = ((z_own[owner], at_own[owner]), (z_made, at_made))
         vectors = [

@@ -29,13 +29,14 @@ from torch.nn import functional
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need, Texts
-from magpie.features.captions import CAPTIONER, is_captioner
+from magpie.features.captions import is_captioner
 from magpie.features.depth import ObjectDepth
-from magpie.features.object_captions import ObjectCaptions
+from magpie.features.object_captions import ObjectCaptions, object_captions
 from magpie.features.objects import ObjectCrops, given_objects, object_places
 from magpie.methods._mkgformer import check_kinds, lengthened
 from magpie.methods.base import Batch, Example, Task
 from magpie.methods.labels import LabelSpace
+from magpie.methods.marking import masked_words, word_pieces
 from magpie.methods.pairs import object_pairs, word_range
 from magpie.methods.relating import Relating, RelatingConfig
 from magpie.methods.tagging import document_words
@@ -115,6 +116,7 @@ class Moreformer(Relating):
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.OBJECT_RELATION})
     given: ClassVar[frozenset[str]] = frozenset({"entities", "predicted_types", "regions", "pairs"})
     by_pair: ClassVar[frozenset[str]] = Relating.by_pair | {"token_type_ids", "tail"}
+    adjustable: ClassVar[frozenset[str]] = Relating.adjustable | {"missing_caption"}
     Config: ClassVar[type[MoreformerConfig]] = MoreformerConfig
     config: MoreformerConfig
 
@@ -183,8 +185,8 @@ class Moreformer(Relating):
 
     @property
     def _spoken(self) -> list[ObjectCaptions]:
-        names = [n.removeprefix(CAPTIONER) for n in self.config.captions if is_captioner(n)]
-        return [ObjectCaptions(name, self.config.object_slots) for name in names]
+        c = self.config
+        return [object_captions(n, c.object_slots) for n in c.captions if is_captioner(n)]
 
     def needs(self) -> frozenset[Need]:
         c = self.config
@@ -234,8 +236,7 @@ class Moreformer(Relating):
         words = document_words(document)
         texts = {block.id: block.text for block in document.blocks}
         spelled = [texts[block][start:end] for block, start, end in words]
-        tokenizer = self.text.tokenizer
-        pieces = tokenizer(spelled, add_special_tokens=False)["input_ids"] if words else []
+        pieces = word_pieces(self.text, spelled, self.reserved)
         said_of = self._captions_of(regions, assets)
         limit = min(c.max_length, self.text.max_positions)
         for entity, region in object_pairs(document, regions):
@@ -245,8 +246,11 @@ class Moreformer(Relating):
             caption = None
             if c.use_cap:
                 said = self.caption_of(document, region, said_of[regions.index(region)])
-                caption = tokenizer(said, add_special_tokens=False)["input_ids"] if said else []
-            row = mark_title(pieces, place, caption, self.markers, self.text.ends, limit)
+                (caption,) = word_pieces(self.text, [said], self.reserved)
+            shown = pieces
+            if self.masks is not None:
+                shown = masked_words(pieces, [(place, self.masks[0])])
+            row = mark_title(shown, place, caption, self.markers, self.text.ends, limit)
             if row.shortened:
                 _log.warning(
                     "%s: the mention %s lost its last pieces, being longer than the %d pieces of a "

@@ -52,6 +52,7 @@ class ShapCaRe(Bridged, Relating):
     """Fused states of both opening markers, dropout, linear layer; two games beside it."""
 
     name: ClassVar[str] = "shap-ca-re"
+    adjustable: ClassVar[frozenset[str]] = Relating.adjustable | {"missing_context"}
     Config: ClassVar[type[ShapCaReConfig]] = ShapCaReConfig
     config: ShapCaReConfig
 
