@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from magpie.errors import FormatError  # noqa: E402
+from magpie.errors import ConfigError, FormatError  # noqa: E402
 from magpie.features import Asset  # noqa: E402
 from magpie.methods.base import Output  # noqa: E402
 from magpie.methods.checkpoint import load_method, save_method  # noqa: E402
@@ -328,3 +328,14 @@ def cached(legacy: bool) -> Tiger:
     if legacy not in _MADE:
         _MADE[legacy] = tiger(legacy_running_regions=legacy, legacy_not_flag=legacy)
     return _MADE[legacy]
+
+
+def test_the_grammar_may_be_asked_for_after_training(tmp_path: Path) -> None:
+    free = tiger(target_length=40)
+    save_method(free, tmp_path / "c")
+    held = load_method(tmp_path / "c", settings={"constrained": True})
+    assert isinstance(held, Tiger)
+    assert free.plans is None
+    assert held.plans is not None
+    with pytest.raises(ConfigError, match="target_length of tiger cannot be set after training"):
+        load_method(tmp_path / "c", settings={"target_length": 8})

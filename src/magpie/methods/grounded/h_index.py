@@ -80,6 +80,7 @@ class HIndex(Method):
     Config: ClassVar[type[MethodConfig]] = HIndexConfig
     #: BART pads with 1, and so do index sequences
     padding: ClassVar[Mapping[str, float]] = {"input_ids": 1, "target": 1}
+    adjustable: ClassVar[frozenset[str]] = frozenset({"constrained"})
     config: HIndexConfig
 
     def __init__(self, config: HIndexConfig, labels: LabelSpace, seq2seq: Seq2Seq) -> None:

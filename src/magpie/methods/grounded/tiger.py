@@ -63,6 +63,7 @@ class Tiger(Method):
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.GMNER})
     Config: ClassVar[type[TigerConfig]] = TigerConfig
     padding: ClassVar[Mapping[str, float]] = {"labels": IGNORED}
+    adjustable: ClassVar[frozenset[str]] = frozenset({"constrained"})
     config: TigerConfig
 
     def __init__(self, config: TigerConfig, labels: LabelSpace, seq2seq: Seq2Seq) -> None:
