@@ -20,57 +20,14 @@ from magpie.methods.base import Batch, Method, without_gold  # noqa: E402
 from magpie.methods.components.ideas import IdeasConfig  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.ner.bert_crf import BertCrf, BertCrfConfig  # noqa: E402
-from magpie.methods.ner.hvpnet import Hvpnet, HvpnetConfig  # noqa: E402
-from magpie.methods.ner.mkgformer import Mkgformer, MkgformerConfig  # noqa: E402
-from magpie.methods.ner.umgf import Umgf, UmgfConfig  # noqa: E402
+from magpie.methods.ner.hvpnet import HvpnetConfig  # noqa: E402
 from magpie.schema import Annotations, Block, Document  # noqa: E402
+
+from .components.samples import hvpnet, mkgformer, umgf  # noqa: E402
 
 LABELS = LabelSpace(entity_types=("LOC", "ORG", "OTHER", "PER"))
 NAMES = str(Path(__file__).parent / "components" / "names.tsv")
 SHARED: dict[str, Any] = {"text": "tiny-bert", "dropout": 0.0}
-
-
-def umgf(**ideas: Any) -> Umgf:
-    sizes = {"object_width": 24, "width": 16, "heads": 2, "inner": 8, "layers": 2}
-    config = UmgfConfig(
-        **SHARED,
-        **sizes,
-        vision="tiny-resnet",
-        objects="whole",
-        object_count=2,
-        reduction="mean",
-        batch_norm="running",
-        ideas=IdeasConfig(**ideas),
-    )
-    return Umgf.build(config, LABELS)
-
-
-def hvpnet(**ideas: Any) -> Hvpnet:
-    config = HvpnetConfig(
-        **SHARED,
-        tag_order="umgf",
-        vision="tiny-resnet",
-        crops="whole",
-        crop_count=1,
-        hidden=16,
-        ideas=IdeasConfig(**ideas),
-    )
-    return Hvpnet.build(config, LABELS)
-
-
-def mkgformer(**ideas: Any) -> Mkgformer:
-    config = MkgformerConfig(
-        **SHARED,
-        tag_order="umgf",
-        vision="tiny-clip",
-        fusion_layers=1,
-        grounded_count=1,
-        grounded_side=32,
-        detector_count=1,
-        detector_side=16,
-        ideas=IdeasConfig(**ideas),
-    )
-    return Mkgformer.build(config, LABELS)
 
 
 MAKERS = {"umgf": umgf, "hvpnet": hvpnet, "mkgformer": mkgformer}
@@ -279,11 +236,6 @@ def test_all_parts_together_train_and_are_kept(name: str, tmp_path: Path) -> Non
 
 
 def test_parts_without_a_place_are_refused() -> None:
-    for name in ("umgf", "hvpnet"):
-        with pytest.raises(ConfigError, match=r"no place for ideas\.attn_boost"):
-            made(name, attn_boost="relevance")
-    with pytest.raises(ConfigError, match="relevance"):
-        made("mkgformer", attn_boost="calibrated")
     with pytest.raises(ConfigError, match="needs visual=true"):
         HvpnetConfig(visual=False, ideas=IdeasConfig(missing_image=True))
     with pytest.raises(ConfigError, match="missing='text'"):

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch", reason="layers need the extra 'train'")
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.nn.attention_boost import (  # noqa: E402
     CalibratedAttention,
+    calibrated_attention,
+    calibrated_multihead,
     corrected,
     perturbed,
     relevance,
@@ -114,6 +116,49 @@ def test_a_bias_on_keys_reaches_the_attention_of_a_layer() -> None:
     stack = CrossStack(SIZES, 2).eval()
     boosted = stack(queries, keys, mask, relevance_bias(torch.rand(2, 4), 5.0))
     assert not torch.allclose(boosted, stack(queries, keys, mask))
+
+
+def test_corrected_weights_are_what_values_are_read_by() -> None:
+    torch.manual_seed(0)
+    queries, keys, values = (torch.randn(2, 2, n, 4) for n in (3, 5, 5))
+    module = CalibratedAttention(4, share=1.0).eval()
+    plain = (queries @ keys.transpose(2, 3) / 2).softmax(3)
+    fixed = corrected(plain, module.mask(queries, keys))
+    assert (fixed - plain).abs().max() > 1e-3
+    found = calibrated_attention(module, queries, keys, values)
+    torch.testing.assert_close(found, fixed @ values)
+    shown = torch.tensor([True, True, True, False, False])
+    first = calibrated_attention(module, queries, keys[:, :, :3], values[:, :, :3])
+    bias = torch.zeros(5).masked_fill(~shown, -math.inf)
+    for hidden in (shown, bias):
+        torch.testing.assert_close(
+            calibrated_attention(module, queries, keys, values, hidden), first
+        )
+    twice = calibrated_attention(module, queries / 2, keys, values, scale=1.0)
+    share = corrected(plain, module.mask(queries / 2, keys))
+    torch.testing.assert_close(twice, share @ values)
+
+
+def test_a_disturbance_raises_only_keys_that_are_seen() -> None:
+    module = CalibratedAttention(2)
+    module.disturbing = True
+    torch.nn.init.constant_(module.keys.weight, 0.0)  # m = 0.5 everywhere
+    a, asked = torch.tensor([[0.6, 0.4, 1e-30]]), torch.ones(1, 2)
+    seen = torch.tensor([True, True, False])
+    near(module(a, asked, torch.ones(3, 2), seen)[0], (0.55, 0.45, 0.0))
+    near(module(a, asked, torch.ones(3, 2))[0], (0.46667, 0.36667, 0.16667))
+
+
+def test_torchs_attention_is_the_same_where_nothing_is_corrected() -> None:
+    torch.manual_seed(0)
+    attention = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    torch.nn.init.normal_(attention.in_proj_bias)
+    x, v = torch.randn(2, 3, 8), torch.randn(2, 5, 8)
+    module = CalibratedAttention(4, share=0.0).eval()
+    plain = attention(x, v, v)[0]
+    torch.testing.assert_close(calibrated_multihead(module, attention, x, v), plain)
+    module.share = 1.0
+    assert (calibrated_multihead(module, attention, x, v) - plain).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("settings", [{"share": 1.5}, {"steps": 0}])

@@ -24,6 +24,7 @@ from magpie.features.pyramid import pyramid_of
 from magpie.methods.base import Batch, Example, Method
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import check_default_image, default_pixels, where_absent
+from magpie.nn.attention_boost import CalibratedAttention
 from magpie.nn.visual_prefix import Layout, Prefix, VisualPrefix, prefixed_states
 from magpie.nn.visual_prefix import Pyramid as PyramidKind
 from magpie.vision import PixelSpec
@@ -100,6 +101,8 @@ class Prefixed(Method):
                 f"visual={c.visual}, encoder={c.encoder!r} does not fit the given picture encoder"
             )
         self.prefix: VisualPrefix | None = None
+        #: one a layer, where a head wants the attention corrected
+        self.calibrations: nn.ModuleList | None = None
         if not c.visual:
             return
         widths = c.block_widths
@@ -273,7 +276,8 @@ class Prefixed(Method):
         weight = None
         if weigh is not None:
             weight = weigh(blocks[-1].unflatten(0, tuple(there.shape))[:, 0].mean((-2, -1)))
-        return prefixed_states(encoder.transformer, ids, mask, prefixes, seen, weight)
+        parts = cast(list[CalibratedAttention], list(self.calibrations or ()))
+        return prefixed_states(encoder.transformer, ids, mask, prefixes, seen, weight, parts)
 
     def blocks(self, pictures: Tensor, there: Tensor) -> list[Tensor]:
         """[B, N, 3, side, side] -> four maps [B N, C_k, rows, columns]."""

@@ -94,7 +94,8 @@ class Seeing(Tagging):
     def extra_losses(self, scores: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         mask, tags = self.chain_mask(batch), batch.targets["tags"]
         reduction = self.config.reduction
-        return self.ideas.losses(self.crf, scores, tags, mask, batch.inputs, reduction)
+        terms = self.ideas.losses(self.crf, scores, tags, mask, batch.inputs, reduction)
+        return {**terms, **self.ideas.disturbance(self, batch)}
 
     def new_parameters(self) -> tuple[nn.Parameter, ...]:
         """Of the parts that are on: they move at the rate of the method's head."""

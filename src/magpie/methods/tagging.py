@@ -143,6 +143,8 @@ class Tagging(Method):
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
     #: the ideas that it has a place for, beside the dictionary's part in the emissions
     places: ClassVar[frozenset[str]] = frozenset()
+    #: why it has none for a boost of attention
+    unboosted: ClassVar[str] = "it has no attention between words and picture"
     config: TaggingConfig
 
     def __init__(
@@ -160,8 +162,9 @@ class Tagging(Method):
         self.tag_ids = {name: index for index, name in enumerate(self.tag_names)}
         self.crf = CRF(self.tag_names, constrain_bio=config.constrain_bio, linked=config.chain)
         if homeless := sorted({*config.ideas.placed} - self.places):
+            why = f": {self.unboosted}" if any("attn_boost" in name for name in homeless) else ""
             raise ConfigError(
-                f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}",
+                f"{self.name} has no place for ideas.{', ideas.'.join(homeless)}{why}",
                 mend="Leave it out, or take a method that has one: docs/methods/ideas.md.",
             )
         self.ideas = Ideas(config.ideas, self.tag_names, self.text.width)

@@ -15,10 +15,20 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from magpie.errors import ConfigError
 
-__all__ = ["CalibratedAttention", "Merge", "corrected", "perturbed", "relevance", "relevance_bias"]
+__all__ = [
+    "CalibratedAttention",
+    "Merge",
+    "calibrated_attention",
+    "calibrated_multihead",
+    "corrected",
+    "perturbed",
+    "relevance",
+    "relevance_bias",
+]
 
 Merge = Literal["fixed", "gate", "anneal"]
 
@@ -94,8 +104,8 @@ class CalibratedAttention(nn.Module):
         self.gate = nn.Linear(width, 1, bias=False) if merge == "gate" else None
         #: set while the harm of a disturbance is measured: :meth:`forward` then disturbs
         self.disturbing = False
-        #: m of the last disturbance
-        self.last = torch.ones(())
+        #: m of the last disturbance; None where attention was not asked since it was cleared
+        self.last: Tensor | None = None
         self.step: Tensor
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
@@ -104,15 +114,18 @@ class CalibratedAttention(nn.Module):
         scores = self.queries(queries) @ self.keys(keys).transpose(-1, -2)
         return torch.sigmoid(scores / math.sqrt(queries.shape[-1]))
 
-    def forward(self, a: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(
+        self, a: Tensor, queries: Tensor, keys: Tensor, seen: Tensor | None = None
+    ) -> Tensor:
         """Attention [B, heads, Q, K] with its queries and keys -> a*, of its shape.
 
-        In training each call counts as a step of ``anneal``. While ``disturbing``, a^p instead.
+        In training each call counts as a step of ``anneal``. While ``disturbing``, a^p instead,
+        over the keys that are ``seen`` (those of any weight where it is None).
         """
         if self.disturbing:
             # Only U learns what hurts: queries and keys are constants here.
             self.last = self.mask(queries.detach(), keys.detach())
-            return perturbed(a, self.last, a > 0)
+            return perturbed(a, self.last, a > 0 if seen is None else seen)
         merged = self.merged(a, corrected(a, self.mask(queries, keys).detach()), queries)
         if self.training:
             self.step += 1
@@ -135,3 +148,63 @@ class CalibratedAttention(nn.Module):
     def penalty(self, m: Tensor, rho: float = 1.0) -> Tensor:
         """rho mean((1 - m)^2), a scalar: the disturbance is to be small."""
         return rho * ((1 - m) ** 2).mean()
+
+
+def calibrated_attention(
+    calibration: CalibratedAttention,
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    hidden: Tensor | None = None,
+    *,
+    rate: float = 0.0,
+    scale: float | None = None,
+    seen: Tensor | None = None,
+) -> Tensor:
+    """As ``scaled_dot_product_attention``, by corrected weights.
+
+    Args:
+        calibration: of this attention.
+        queries: [B, heads, Q, D]; keys, values: [B, heads, K, D].
+        hidden: true where a key may be seen, or what is added to the scores; broadcastable.
+        rate: of the dropout on the weights.
+        scale: of the scores; None takes 1 / sqrt(D).
+        seen: keys that a disturbance may raise, broadcastable; None takes those of any weight.
+
+    Returns:
+        [B, heads, Q, D].
+    """
+    scale = queries.shape[-1] ** -0.5 if scale is None else scale
+    scores = (queries @ keys.transpose(-1, -2)) * scale  # B,heads,Q,K
+    if hidden is not None and hidden.dtype == torch.bool:
+        scores = scores.masked_fill(~hidden, -math.inf)
+    elif hidden is not None:
+        scores = scores + hidden
+    shares = calibration(scores.softmax(-1), queries, keys, seen)
+    return functional.dropout(shares, rate, training=rate > 0) @ values
+
+
+def calibrated_multihead(
+    calibration: CalibratedAttention,
+    attention: nn.MultiheadAttention,
+    queries: Tensor,
+    keys: Tensor,
+) -> Tensor:
+    """torch's attention with its own weights, corrected: [B, Q, E] asks [B, K, E] -> [B, Q, E].
+
+    Args:
+        calibration: of width E / heads.
+        attention: of one width for queries, keys and values, with ``batch_first``.
+        queries, keys: see above; values are the keys.
+    """
+    maps = zip(attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3), strict=True)
+    q, k, v = (
+        functional.linear(states, weight, bias)
+        .unflatten(2, (attention.num_heads, -1))
+        .transpose(1, 2)
+        for states, (weight, bias) in zip((queries, keys, keys), maps, strict=True)
+    )  # B,heads,.,D
+    rate = attention.dropout if attention.training else 0.0
+    found = calibrated_attention(calibration, q, k, v, rate=rate)
+    projected: Tensor = attention.out_proj(found.transpose(1, 2).flatten(2))
+    return projected

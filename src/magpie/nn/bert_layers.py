@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magpie.errors import ConfigError
-from magpie.nn.attention_boost import CalibratedAttention
+from magpie.nn.attention_boost import CalibratedAttention, calibrated_attention
 
 __all__ = ["HIDDEN", "CrossLayer", "CrossStack", "LayerSizes", "SelfLayer", "bert_init"]
 
@@ -112,9 +112,7 @@ class CrossLayer(nn.Module):
                 q, k, v, attn_mask=hidden, dropout_p=rate
             )
         else:
-            scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # B,heads,Q,K
-            shares = (scores if hidden is None else scores + hidden).softmax(-1)
-            found = functional.dropout(self.calibration(shares, q, k), rate) @ v
+            found = calibrated_attention(self.calibration, q, k, v, hidden, rate=rate)
         found = found.transpose(1, 2).flatten(2)  # B,Q,D
         a = self.norm_attended(queries + self.dropout(self.attended(found)))
         grown = self.outer(functional.gelu(self.inner(a)))

@@ -27,6 +27,7 @@ from torch.nn import functional
 from transformers.masking_utils import create_bidirectional_mask
 
 from magpie.errors import ConfigError
+from magpie.nn.attention_boost import CalibratedAttention, calibrated_attention
 from magpie.nn.bert_layers import bert_init
 
 __all__ = [
@@ -54,15 +55,31 @@ def _heads(states: Tensor, count: int) -> Tensor:
     return states.unflatten(2, (count, -1)).transpose(1, 2)
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None, rate: float) -> Any:
+def _attend(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    seen: Tensor | None,
+    rate: float,
+    calibration: CalibratedAttention | None = None,
+) -> Any:
     """Scaled by the root of D / H; ``seen`` is true where a key may be seen -> [N, T, D]."""
-    found = functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=seen, dropout_p=rate
-    )
+    if calibration is None:
+        found = functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=seen, dropout_p=rate
+        )
+    else:
+        found = calibrated_attention(calibration, queries, keys, values, seen, rate=rate)
     return found.transpose(1, 2).flatten(2)
 
 
-def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor | None) -> Tensor:
+def prefix_guided(
+    layer: Any,
+    states: Tensor,
+    prefix: KeysValues,
+    seen: Tensor | None,
+    calibration: CalibratedAttention | None = None,
+) -> Tensor:
     """Text -> picture: a CLIP layer whose keys and values begin with those of a text layer.
 
     Z <- Z + Attn(LN1 Z; [K_text ; K], [V_text ; V]); Z <- Z + MLP(LN2 Z).
@@ -73,6 +90,7 @@ def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor |
         prefix: K_text and V_text.
         seen: [N, 1, 1, T + P], true where a key may be seen, or what is added to the scores; None
             for everything.
+        calibration: corrects the attention, where a method wants that.
     """
     own = layer.self_attn
     z = layer.layer_norm1(states)  # N,P,D
@@ -81,15 +99,24 @@ def prefix_guided(layer: Any, states: Tensor, prefix: KeysValues, seen: Tensor |
     )
     keys, values = torch.cat([prefix[0], keys], 2), torch.cat([prefix[1], values], 2)  # N,H,T+P,.
     rate = own.dropout if layer.training else 0.0
-    states = states + own.out_proj(_attend(queries, keys, values, seen, rate))
+    states = states + own.out_proj(_attend(queries, keys, values, seen, rate, calibration))
     return cast(Tensor, states + layer.mlp(layer.layer_norm2(states)))
 
 
-def correlated(context: Tensor, vision: Tensor, bias: Tensor | None = None) -> Tensor:
+def correlated(
+    context: Tensor,
+    vision: Tensor,
+    bias: Tensor | None = None,
+    calibration: CalibratedAttention | None = None,
+) -> Tensor:
     """F = softmax(C Z^T) Z, not scaled: context C [N, T, D], vision Z [N, P, D] -> [N, T, D].
 
-    ``bias`` [N, P] is added to the scores, minus infinity where a token does not count.
+    ``bias`` [N, P] is added to the scores, minus infinity where a token does not count;
+    ``calibration`` corrects the softmax.
     """
+    if calibration is not None:
+        hidden = None if bias is None else bias[:, None]
+        return calibrated_attention(calibration, context, vision, vision, hidden, scale=1.0)
     similarity = context @ vision.transpose(1, 2)  # N,T,P
     if bias is not None:
         similarity = similarity + bias[:, None]
@@ -107,12 +134,14 @@ class CorrelationFusion(nn.Module):
 
     def __init__(self, width: int, inner: int, deviation: float) -> None:
         super().__init__()
+        #: corrects what words ask, where a method wants that
+        self.calibration: CalibratedAttention | None = None
         self.dense = nn.Linear(width, inner)
         bert_init(self.dense, deviation)
 
     def forward(self, context: Tensor, vision: Tensor, bias: Tensor | None = None) -> Tensor:
         """C [N, T, D], Z [N, P, D] -> [N, T, F]; ``bias`` as of :func:`correlated`."""
-        return cast(Tensor, self.dense(correlated(context, vision, bias)))
+        return cast(Tensor, self.dense(correlated(context, vision, bias, self.calibration)))
 
 
 def text_keys_values(layer: Any, states: Tensor) -> KeysValues:
@@ -254,6 +283,16 @@ class LockStep(nn.Module):
             CorrelationFusion(text.hidden_size, text.intermediate_size, text.initializer_range)
             for _ in range(self.depth if every_layer else fusion_layers)
         )
+        self._head_width = int(text.hidden_size) // int(text.num_attention_heads)
+        #: of the prefix-guided layers, where a method wants their attention corrected
+        self.calibrations: nn.ModuleList | None = None
+
+    def calibrate(self, make: Callable[[int], CalibratedAttention]) -> None:
+        """Gives both roads of every fusion layer a calibration of their own, made by width."""
+        own = cast(list[CorrelationFusion], list(self.fusions[self.fusion_start - self.depth :]))
+        self.calibrations = nn.ModuleList(make(self._head_width) for _ in own)
+        for fusion in own:
+            fusion.calibration = make(fusion.dense.in_features)
 
     def forward(
         self,
@@ -301,13 +340,14 @@ class LockStep(nn.Module):
         texts, visions = [], []
         before: KeysValues | None = None
         prefix_seen = weight = piece_bias = None
+        corrections: Any = self.calibrations or (None,) * self.depth
         for index, (text, vision) in enumerate(
             zip(bert.encoder.layer, clip.encoder.layers, strict=True)
         ):
             if before is None:
                 z = vision(z, attention_mask=token_seen)
             else:
-                z = prefix_guided(vision, z, before, prefix_seen)
+                z = prefix_guided(vision, z, before, prefix_seen, corrections[index - self.depth])
             visions.append(z)
             if index == self.fusion_start - 1:
                 z = z if between is None else between(z)  # B,O,D

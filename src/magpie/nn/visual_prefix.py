@@ -11,6 +11,7 @@ K levels, H heads, D text width, C channels of all blocks together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, cast
 
@@ -20,6 +21,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from magpie.errors import ConfigError
+from magpie.nn.attention_boost import CalibratedAttention, calibrated_attention
 
 __all__ = [
     "Layout",
@@ -179,6 +181,7 @@ def prefixed_states(
     prefixes: Sequence[Prefix],
     prefix_mask: Tensor,
     weight: Tensor | None = None,
+    calibrations: Sequence[CalibratedAttention] = (),
 ) -> Tensor:
     """Last states of a BERT-like encoder whose layers also attend to a prefix.
 
@@ -190,6 +193,7 @@ def prefixed_states(
         prefix_mask: [B, S], 1 where a slot may be seen.
         weight: [B, T], 1 where it is None: how often a slot counts when a token spreads its
             attention; 0 hides the prefix from the token.
+        calibrations: one a layer, that correct the attention; none leaves it as it is.
 
     Returns:
         [B, T, D].
@@ -205,9 +209,36 @@ def prefixed_states(
         lift = weight.to(states.dtype).clamp_min(_LEAST).log()[:, None, :, None]  # B,1,T,1
         slots, own = hidden.split([prefix_mask.shape[1], attention_mask.shape[1]], -1)
         hidden = torch.cat([slots + lift, own], -1)
-    for layer, prefix in zip(parts.encoder.layer, prefixes, strict=True):
-        states = layer(states, hidden, past_key_values=_InFront(prefix))
+    for number, (layer, prefix) in enumerate(zip(parts.encoder.layer, prefixes, strict=True)):
+        if calibrations:
+            states = _calibrated_layer(layer, states, hidden, prefix, calibrations[number])
+        else:
+            states = layer(states, hidden, past_key_values=_InFront(prefix))
     return cast(Tensor, states)
+
+
+def _calibrated_layer(
+    layer: Any, states: Tensor, hidden: Tensor, prefix: Prefix, calibration: CalibratedAttention
+) -> Tensor:
+    """A BERT layer with a prefix in front of its keys and values, its attention corrected."""
+    own = layer.attention.self
+    queries, keys, values = (
+        project(states).unflatten(2, (own.num_attention_heads, -1)).transpose(1, 2)
+        for project in (own.query, own.key, own.value)
+    )  # B,H,T,D/H
+    keys, values = _InFront(prefix).update(keys, values)  # B,H,S+T,D/H
+    context = calibrated_attention(
+        calibration,
+        queries,
+        keys,
+        values,
+        hidden,
+        rate=own.dropout.p if own.training else 0.0,
+        # A slot that counts as good as never is not to be raised either.
+        seen=hidden > math.log(_LEAST) + 1,
+    )
+    attended = layer.attention.output(context.transpose(1, 2).flatten(2), states)
+    return cast(Tensor, layer.feed_forward_chunk(attended))
 
 
 class _InFront:

@@ -14,7 +14,10 @@ from magpie.methods.base import Batch, Method
 from magpie.methods.components.ideas import IdeasConfig
 from magpie.methods.labels import LabelSpace
 from magpie.methods.ner.bert_crf import BertCrf, BertCrfConfig
+from magpie.methods.ner.hvpnet import Hvpnet, HvpnetConfig
+from magpie.methods.ner.mkgformer import Mkgformer, MkgformerConfig
 from magpie.methods.ner.mmner_model import MMNerModel, MMNerModelConfig
+from magpie.methods.ner.umgf import Umgf, UmgfConfig
 from magpie.methods.ner.umt import Umt, UmtConfig
 from magpie.schema import Annotations, Block, Document, Entity
 
@@ -30,10 +33,12 @@ def bert(**ideas: Any) -> BertCrf:
     return BertCrf.build(config, LABELS).eval()
 
 
-def mmner(**ideas: Any) -> MMNerModel:
+def mmner(fusion: Any = "cross_attn", **ideas: Any) -> MMNerModel:
     torch.manual_seed(0)
-    sizes = {"width": 32, "heads": 4, "inner": 32, "freeze_vit": False, "reduction": "mean"}
-    config = MMNerModelConfig(**SEES, **sizes, ideas=IdeasConfig(**ideas))
+    sizes: dict[str, Any] = {"width": 32, "heads": 4, "inner": 32, "freeze_vit": False}
+    config = MMNerModelConfig(
+        **SEES, **sizes, reduction="mean", fusion=fusion, ideas=IdeasConfig(**ideas)
+    )
     return MMNerModel.build(config, LABELS).eval()
 
 
@@ -86,3 +91,46 @@ def like_bert(method: MMNerModel | Umt) -> BertCrf:
     plain.classifier.load_state_dict(head.state_dict())
     plain.crf.load_state_dict(method.crf.state_dict())
     return plain
+
+
+def umgf(**ideas: Any) -> Umgf:
+    sizes = {"object_width": 24, "width": 16, "heads": 2, "inner": 8, "layers": 2}
+    config = UmgfConfig(
+        **TINY,
+        **sizes,
+        vision="tiny-resnet",
+        objects="whole",
+        object_count=2,
+        reduction="mean",
+        batch_norm="running",
+        ideas=IdeasConfig(**ideas),
+    )
+    return Umgf.build(config, LABELS)
+
+
+def hvpnet(**ideas: Any) -> Hvpnet:
+    config = HvpnetConfig(
+        **TINY,
+        tag_order="umgf",
+        vision="tiny-resnet",
+        crops="whole",
+        crop_count=1,
+        hidden=16,
+        ideas=IdeasConfig(**ideas),
+    )
+    return Hvpnet.build(config, LABELS)
+
+
+def mkgformer(**ideas: Any) -> Mkgformer:
+    config = MkgformerConfig(
+        **TINY,
+        tag_order="umgf",
+        vision="tiny-clip",
+        fusion_layers=1,
+        grounded_count=1,
+        grounded_side=32,
+        detector_count=1,
+        detector_side=16,
+        ideas=IdeasConfig(**ideas),
+    )
+    return Mkgformer.build(config, LABELS)

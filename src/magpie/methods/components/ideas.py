@@ -20,7 +20,7 @@ Shapes: B batch, T pieces, P patches, W chain positions, D width, V picture widt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from magpie.features import Asset, Assets, Need
 from magpie.features.picture_kinds import KINDS as PICTURES
+from magpie.methods.base import ParameterGroup
 from magpie.methods.components.dictionary import (
     KINDS,
     Dictionary,
@@ -46,7 +47,6 @@ from magpie.methods.components.reading import (
 )
 from magpie.methods.components.switches import IdeasConfig
 from magpie.nn.attention_boost import CalibratedAttention, relevance, relevance_bias
-from magpie.nn.bert_layers import CrossLayer
 from magpie.nn.crf import CRF
 from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
@@ -188,24 +188,32 @@ class Ideas(nn.Module):
             sure = inputs["kb_sure"].to(k.dtype)
         return (there.to(k.dtype) * k).unsqueeze(1) * (1 - self.config.kappa * sure)
 
-    def calibrate(self, layers: Iterable[CrossLayer]) -> None:
-        """Called once by a method with cross-attention: gives each layer its calibration."""
+    def calibration(self, width: int) -> CalibratedAttention | None:
+        """What corrects one attention between words and picture; None where that is off.
+
+        Args:
+            width: of a head.
+        """
+        return self.calibrated(width) if self.config.attn_boost == "calibrated" else None
+
+    def calibrated(self, width: int) -> CalibratedAttention:
+        """As :meth:`calibration`, asked only where it is on."""
         c = self.config
-        if c.attn_boost != "calibrated":
-            return
-        for layer in layers:
-            layer.calibration = CalibratedAttention(
-                layer.sizes.width // layer.sizes.heads,
-                c.boost_merge,
-                share=c.boost_share,
-                steps=c.boost_steps,
-            )
+        return CalibratedAttention(width, c.boost_merge, share=c.boost_share, steps=c.boost_steps)
+
+    def calibration_groups(
+        self, method: nn.Module, rate: float | None = None
+    ) -> list[ParameterGroup]:
+        """The parameters of all calibrations of a method as one group; none where that is off."""
+        parts = [m for m in method.modules() if isinstance(m, CalibratedAttention)]
+        found = tuple(p for part in parts for p in part.parameters())
+        return [ParameterGroup(name="calibration", parameters=found, rate=rate)] if found else []
 
     def disturbance(self, method: nn.Module, batch: Any) -> dict[str, Tensor]:
         """L_p = -L(disturbed) + rho mean((1 - m)^2), whose gradient reaches the masks alone.
 
         Args:
-            method: calls :meth:`calibrate`, and this from its further losses.
+            method: has calibrations, and calls this from its further losses.
             batch: with targets.
         """
         parts = [m for m in method.modules() if isinstance(m, CalibratedAttention)]
@@ -214,14 +222,19 @@ class Ideas(nn.Module):
         masks = {id(p) for part in parts for p in part.masks()}
         rest = {n: p.detach() for n, p in method.named_parameters() if id(p) not in masks}
         for part in parts:
-            part.disturbing = True
+            part.disturbing, part.last = True, None
         try:
             harm = torch.func.functional_call(method, rest, (batch,)).losses["main"]
         finally:
             for part in parts:
                 part.disturbing = False
-        small = torch.stack([part.penalty(part.last, self.config.boost_penalty) for part in parts])
-        return {"disturbance": small.mean() - harm}
+        small = [
+            part.penalty(part.last, self.config.boost_penalty)
+            for part in parts
+            if part.last is not None
+        ]
+        # Where no picture of the batch is there, nothing was asked of any.
+        return {"disturbance": torch.stack(small).mean() - harm} if small else {}
 
     def boost(self, words: Tensor, patches: Tensor, mask: Tensor) -> Tensor | None:
         """ln(1 + gamma r) [B, T] for layers in which patches [B, P, D] ask words [B, T, D]."""

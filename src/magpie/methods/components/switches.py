@@ -56,7 +56,7 @@ class IdeasConfig:
     kind_loss: float = 0.1
 
     #: relevance: where patches ask words, more attention for words that a patch resembles;
-    #: calibrated: in all cross-attention, more for what must not be disturbed
+    #: calibrated: in all attention between words and picture, more for what must not be disturbed
     attn_boost: Literal["off", "relevance", "calibrated"] = "off"
     #: gamma of relevance
     gamma: float = 1.0
@@ -114,7 +114,7 @@ class IdeasConfig:
         return (
             *(name for name in plain if getattr(self, name)),
             *(("lower_image",) if self.dictionary and self.lower_image else ()),
-            *(("attn_boost",) if self.attn_boost != "off" else ()),
+            *((f"attn_boost={self.attn_boost}",) if self.attn_boost != "off" else ()),
             *(("image_kind",) if self.image_kind != "off" else ()),
         )
 

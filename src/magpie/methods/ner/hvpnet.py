@@ -53,6 +53,8 @@ class Hvpnet(Prefixed, Seeing):
 
     name: ClassVar[str] = "hvpnet"
     Config: ClassVar[type[HvpnetConfig]] = HvpnetConfig
+    places: ClassVar[frozenset[str]] = Seeing.places | {"attn_boost=calibrated"}
+    unboosted: ClassVar[str] = "its words ask the picture, its picture asks no words"
     config: HvpnetConfig
 
     def __init__(
@@ -70,6 +72,12 @@ class Hvpnet(Prefixed, Seeing):
         self.head = nn.Linear(text.width, len(self.tag_names))
         if self.prefix is not None:
             self.add_text_head(self.widths[-1], 2 * text.width, config.dropout)
+        if config.ideas.attn_boost == "calibrated":
+            sizes = text.transformer.config
+            width = text.width // int(sizes.num_attention_heads)
+            self.calibrations = nn.ModuleList(
+                self.ideas.calibrated(width) for _ in range(sizes.num_hidden_layers)
+            )
 
     def needs(self) -> frozenset[Need]:
         return Prefixed.needs(self) | self.ideas.needs()
@@ -125,9 +133,11 @@ class Hvpnet(Prefixed, Seeing):
 
     def groups(self) -> list[ParameterGroup]:
         head = (*self.head.parameters(), *self.crf.parameters(), *self.new_parameters())
-        own = {id(parameter) for parameter in head}
+        masks = self.ideas.calibration_groups(self, self.config.head_rate)
+        own = {id(p) for p in (*head, *(p for group in masks for p in group.parameters))}
         rest = tuple(p for p in self.parameters() if id(p) not in own)
         return [
             ParameterGroup(name="body", parameters=rest),
             ParameterGroup(name="head", parameters=head, rate=self.config.head_rate),
+            *masks,
         ]

@@ -56,8 +56,6 @@ class MkgformerConfig(TowerConfig, TaggingConfig):
         TowerConfig.__post_init__(self)
         if self.head_rate is not None and self.head_rate <= 0:
             raise ConfigError(f"head_rate must be positive, got {self.head_rate}")
-        if self.ideas.attn_boost == "calibrated":
-            raise ConfigError("mkgformer's picture asks words: its ideas.attn_boost is relevance")
 
 
 class Mkgformer(Seeing):
@@ -65,7 +63,10 @@ class Mkgformer(Seeing):
 
     name: ClassVar[str] = "mkgformer"
     Config: ClassVar[type[MkgformerConfig]] = MkgformerConfig
-    places: ClassVar[frozenset[str]] = Seeing.places | {"attn_boost"}
+    places: ClassVar[frozenset[str]] = Seeing.places | {
+        "attn_boost=relevance",
+        "attn_boost=calibrated",
+    }
     config: MkgformerConfig
 
     def __init__(
@@ -80,6 +81,8 @@ class Mkgformer(Seeing):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(text.width, len(self.tag_names))
         self.add_text_head(vision.width, 2 * text.width, config.dropout)
+        if config.ideas.attn_boost == "calibrated":
+            self.towers.lockstep.calibrate(self.ideas.calibrated)
 
     @classmethod
     def build(cls, config: MkgformerConfig, labels: LabelSpace) -> Self:
@@ -115,7 +118,7 @@ class Mkgformer(Seeing):
         return self.ideas.add_features(states, batch.inputs)
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
-        if self.judges or self.config.ideas.attn_boost != "off":
+        if self.judges or self.config.ideas.attn_boost == "relevance":
             return self._judged(batch)
         states = self.text_states(batch)  # B,T,D
         return {"emissions": self.head(self.dropout(self.chain_states(states, batch)))}  # B,T,L
@@ -151,9 +154,11 @@ class Mkgformer(Seeing):
 
     def groups(self) -> list[ParameterGroup]:
         head = (*self.head.parameters(), *self.crf.parameters(), *self.new_parameters())
-        taken = {id(p) for p in head}
+        masks = self.ideas.calibration_groups(self, self.config.head_rate)
+        taken = {id(p) for p in (*head, *(p for group in masks for p in group.parameters))}
         towers = tuple(p for p in self.trainable() if id(p) not in taken)
         return [
             ParameterGroup(name="towers", parameters=towers),
             ParameterGroup(name="head", parameters=head, rate=self.config.head_rate),
+            *masks,
         ]

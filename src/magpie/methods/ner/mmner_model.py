@@ -25,6 +25,7 @@ from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import check_default_image, default_pixels, where_absent
 from magpie.methods.seeing import Seeing
 from magpie.methods.tagging import TaggingConfig
+from magpie.nn.attention_boost import CalibratedAttention, calibrated_multihead
 from magpie.nn.gated_graph import GatedGraphLayer
 from magpie.schema import Document
 
@@ -76,6 +77,13 @@ class MMNerModelConfig(TaggingConfig):
         check_default_image(self.missing, self.default_image)
         if self.width % self.heads:
             raise ConfigError(f"heads ({self.heads}) must divide width ({self.width})")
+        asks = self.fusion in ("cross_attn", "gated")
+        if self.ideas.attn_boost == "calibrated" and not asks:
+            raise ConfigError(
+                f"fusion={self.fusion!r} has no attention between words and patches, so "
+                "ideas.attn_boost=calibrated has no place in it",
+                mend="Take fusion cross_attn or gated.",
+            )
 
 
 class CrossAttention(nn.Module):
@@ -84,6 +92,8 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        #: corrects the attention, where ``ideas`` want that
+        self.calibration: CalibratedAttention | None = None
         self.norm_attention = nn.LayerNorm(width)
         self.inner = nn.Linear(width, inner)
         self.outer = nn.Linear(inner, width)
@@ -92,7 +102,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """x [B, T, K], v [B, P, K] -> [B, T, K]."""
-        asked = self.attention(x, v, v, need_weights=False)[0]
+        asked = _asked(self.attention, self.calibration, x, v)
         a = self.norm_attention(x + self.dropout(asked))
         return cast(
             Tensor, self.norm_output(a + self.dropout(self.outer(torch.relu(self.inner(a)))))
@@ -105,15 +115,26 @@ class Gated(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        #: as of :class:`CrossAttention`
+        self.calibration: CalibratedAttention | None = None
         self.gate = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, v: Tensor) -> Tensor:
         """x [B, T, K], v [B, P, K] -> [B, T, K]."""
-        c = self.attention(x, v, v, need_weights=False)[0]
+        c = _asked(self.attention, self.calibration, x, v)
         g = torch.sigmoid(self.gate(torch.cat([x, c], -1)))
         return cast(Tensor, self.norm(x + self.dropout(g * c)))
+
+
+def _asked(
+    attention: nn.MultiheadAttention, calibration: CalibratedAttention | None, x: Tensor, v: Tensor
+) -> Tensor:
+    """x [B, T, K] asks v [B, P, K] -> [B, T, K]."""
+    if calibration is not None:
+        return calibrated_multihead(calibration, attention, x, v)
+    return attention(x, v, v, need_weights=False)[0]
 
 
 class ConcatSummary(nn.Module):
@@ -129,6 +150,8 @@ class MMNerModel(Seeing):
 
     name: ClassVar[str] = "mmner-model"
     Config: ClassVar[type[MMNerModelConfig]] = MMNerModelConfig
+    places: ClassVar[frozenset[str]] = Seeing.places | {"attn_boost=calibrated"}
+    unboosted: ClassVar[str] = "its words ask the picture, its picture asks no words"
     config: MMNerModelConfig
 
     def __init__(
@@ -146,6 +169,9 @@ class MMNerModel(Seeing):
         self.fusion: nn.ModuleList = nn.ModuleList(self._fusion() for _ in range(config.layers))
         self.head = nn.Linear(text.width + config.width, len(self.tag_names))
         self.add_text_head(vision.width, text.width + config.width, config.dropout)
+        for layer in self.fusion:
+            if isinstance(layer, CrossAttention | Gated):
+                layer.calibration = self.ideas.calibration(config.width // config.heads)
         if config.missing == "default_image":
             side = vision.pixels.side
             self.default_image: Tensor
@@ -234,9 +260,12 @@ class MMNerModel(Seeing):
     def groups(self) -> list[ParameterGroup]:
         encoders = {"text": self.config.text_rate, "vision": self.config.vision_rate}
         own = {role: tuple(self.backbones[role].parameters()) for role in encoders}
-        taken = {id(p) for parameters in own.values() for p in parameters}
+        masks = self.ideas.calibration_groups(self)
+        parts = (*own.values(), *(group.parameters for group in masks))
+        taken = {id(p) for parameters in parts for p in parameters}
         rest = tuple(p for p in self.parameters() if id(p) not in taken)
         return [
             *(ParameterGroup(name=r, parameters=own[r], rate=encoders[r]) for r in encoders),
             ParameterGroup(name="fusion", parameters=rest),
+            *masks,
         ]

@@ -93,6 +93,7 @@ class Umgf(Seeing):
 
     name: ClassVar[str] = "umgf"
     Config: ClassVar[type[UmgfConfig]] = UmgfConfig
+    unboosted: ClassVar[str] = "gates join its words and objects, no attention"
     config: UmgfConfig
 
     def __init__(

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Grid, Need, Pixels
-from magpie.methods.base import Batch, Example
+from magpie.methods.base import Batch, Example, ParameterGroup
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import (
     check_default_image,
@@ -118,7 +118,8 @@ class Umt(Tagging):
             "lower_image",
             "missing_image",
             "image_kind",
-            "attn_boost",
+            "attn_boost=relevance",
+            "attn_boost=calibrated",
             "umt_compat",
         }
     )
@@ -171,7 +172,8 @@ class Umt(Tagging):
             bert_init(layer, sizes.deviation)
         self.ideas.see(channels, 3 * width)
         stacks = (self.words_ask_image, self.image_asks_words, self.words_ask_coupled)
-        self.ideas.calibrate(layer for stack in stacks for layer in stack.cross_layers())
+        for asks in (layer for stack in stacks for layer in stack.cross_layers()):
+            asks.calibration = self.ideas.calibration(sizes.width // sizes.heads)
         if config.missing == "default_image":
             self.default_image: Tensor
             self.register_buffer("default_image", torch.zeros(self._shape))
@@ -298,6 +300,13 @@ class Umt(Tagging):
             loss = self.span_crf(scores["spans"], spans, mask, reduction=c.reduction)
             terms["spans"] = c.beta * loss
         return {**terms, **self.ideas.disturbance(self, batch)}
+
+    def groups(self) -> list[ParameterGroup]:
+        """What corrects attention learns from a loss of its own, and in a group of its own."""
+        masks = self.ideas.calibration_groups(self)
+        taken = {id(p) for group in masks for p in group.parameters}
+        rest = tuple(p for p in self.trainable() if id(p) not in taken)
+        return [ParameterGroup(name="all", parameters=rest), *masks]
 
     def span_targets(self, tags: Tensor) -> Tensor:
         """Tags -> span tags, any shape: the first letter stays."""
