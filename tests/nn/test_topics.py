@@ -100,6 +100,8 @@ def test_nothing_is_drawn_in_evaluation() -> None:
     assert torch.equal(one.theta, one.mean.softmax(1))
     ours.train()
     assert not torch.equal(ours(counts, vector).theta, ours(counts, vector).theta)
+    public = model(always_drawn=True).eval()
+    assert not torch.equal(public(counts, vector).theta, public(counts, vector).theta)
 
 
 def test_losses_are_those_of_the_functions_and_reach_topics_and_prior() -> None:

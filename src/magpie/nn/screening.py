@@ -183,7 +183,7 @@ class FeatureMask(nn.Module):
 class PerspectiveEdges(nn.Module):
     """The public edge learner: the mean of P sigmoids of dot products of ReLU features.
 
-    Each lies in [0.5, 1); through another sigmoid all lie in [0.62, 0.74), above the threshold, so
+    Each lies in [0.5, 1); through another sigmoid all lie in [0.62, 0.73], above the threshold, so
     nothing but padding is ever cut. With ``temperature`` edges are drawn instead; padding, whose
     probability is then no probability, must be left to the caller.
 

@@ -94,6 +94,7 @@ class TopicModel(nn.Module):
         hidden: widths of the inference network.
         dropout: of its last layer and of theta.
         mixture: LDA's mixture of topics, in place of the product of experts.
+        always_drawn: theta is drawn in evaluation, too, as in the public code.
 
     Raises:
         ConfigError: a size below 1, or a single topic, whose prior would have no variance.
@@ -109,6 +110,7 @@ class TopicModel(nn.Module):
         hidden: Sequence[int] = (100, 100),
         dropout: float = 0.2,
         mixture: bool = False,
+        always_drawn: bool = False,
     ) -> None:
         super().__init__()
         if min(words, visual, vector, *hidden) < 1 or topics < 2 or not hidden:
@@ -116,7 +118,7 @@ class TopicModel(nn.Module):
                 "a topic model needs bags and layers of at least 1 and two topics, got words "
                 f"{words}, visual {visual}, hidden {tuple(hidden)}, topics {topics}"
             )
-        self.mixture = mixture
+        self.mixture, self.always_drawn = mixture, always_drawn
         self.adapt = nn.Linear(vector, words)
         sizes = [2 * words, *hidden]
         self.layers = nn.ModuleList(
@@ -157,11 +159,13 @@ class TopicModel(nn.Module):
         Args:
             counts: of the text's words, [B, V].
             vector: [B, G].
-            draw: xi [B, K]; drawn while training, 0 in evaluation, where it is left out.
+            draw: xi [B, K]; where it is left out, drawn while training and 0 in evaluation, but
+                see ``always_drawn``.
         """
         mean, log_variance = self.posterior(counts, vector)
         if draw is None:
-            draw = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
+            drawn = self.training or self.always_drawn
+            draw = torch.randn_like(mean) if drawn else torch.zeros_like(mean)
         theta = (mean + (0.5 * log_variance).exp() * draw).softmax(1)  # B,K
         mixed = self.dropout(theta)
         return Topics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -19,7 +19,15 @@ from magpie.methods._ise_network import Graphs, ScreeningNetwork  # noqa: E402
 from magpie.methods.base import Batch, without_gold  # noqa: E402
 from magpie.methods.labels import LabelSpace  # noqa: E402
 from magpie.methods.relation.ise_mre import IseMre, IseMreConfig  # noqa: E402
-from magpie.schema import ContextText, Document  # noqa: E402
+from magpie.schema import (  # noqa: E402
+    Annotations,
+    Block,
+    ContextText,
+    Document,
+    Entity,
+    Relation,
+    Span,
+)
 from magpie.training.examples import Examples  # noqa: E402
 from magpie.training.loop import LoopConfig, Trainer  # noqa: E402
 from magpie.training.optimisers import OptimiserConfig, moving  # noqa: E402
@@ -203,6 +211,9 @@ def test_evaluation_is_deterministic_and_training_is_not() -> None:
     assert torch.equal(scored(method, batch)["logits"], scored(method, batch)["logits"])
     method.train()
     assert not torch.equal(scored(method, batch)["logits"], scored(method, batch)["logits"])
+    public = made(legacy_drawn_topics=True)
+    costs = [scored(public, batch)["topic_cost"] for _ in range(2)]
+    assert not torch.equal(*costs)
 
 
 def test_vocabularies_are_counted_on_training_posts_once() -> None:
@@ -347,6 +358,34 @@ def test_every_public_habit_changes_the_scores(option: str) -> None:
     assert not torch.allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("node_text", ["alone", "context"])
+def test_attributes_and_relations_may_be_nodes(node_text: Literal["alone", "context"]) -> None:
+    text = "a small red square lies beside Rocky and Jordan"
+    spans = [
+        Span("b0", text.index(name), text.index(name) + len(name)) for name in ("Rocky", "Jordan")
+    ]
+    post = Document(
+        id="d",
+        blocks=(Block(text=text),),
+        annotations=Annotations(
+            entities=tuple(Entity(id=f"e{n}", span=s, type="x") for n, s in enumerate(spans)),
+            relations=(Relation(id="f0", head="e0", tail="e1", type=LABELS.relation_types[0]),),
+        ),
+    )
+    counts = {}
+    for kinds in ("compact", "explicit"):
+        method = made(node_kinds=kinds, node_text=node_text, text_nodes=12)
+        batch = batch_of(method, [post])
+        (graph,) = batch.examples[0].notes["graphs"]
+        counts[kinds] = len(graph.nodes)
+        # A node that stands nowhere in the sentence is what it is called, not nothing.
+        with torch.no_grad():
+            nodes = method.text_nodes(batch, method.sentences(batch)) - method.text_map.bias
+        assert bool((nodes[0, : len(graph.nodes)].abs().sum(1) > 0).all())
+        assert scored(method, batch)["logits"].isfinite().all()
+    assert counts["explicit"] > counts["compact"]
+
+
 def test_public_units() -> None:
     ours, theirs = made(), made(legacy_units=True)
     theirs.load_state_dict(ours.state_dict())
@@ -395,6 +434,7 @@ def test_the_recipe_of_the_public_script() -> None:
     assert (second.train, second.loop.epochs, second.loop.batch) == ((), 30, 16)
     optimiser = second.loop.optimiser
     assert (optimiser.rate, optimiser.decay, optimiser.warmup) == (2e-4, 0.01, 0.01)
+    assert (optimiser.name, optimiser.decay_all, optimiser.clip) == ("adam", True, 0.0)
     assert recipe.seeds == (1234,)
     settings = recipe.config.to_dict()
     assert (settings["eta1"], settings["eta2"], settings["encoder_rate"]) == (0.8, 0.7, 2e-5)

@@ -113,6 +113,8 @@ class IseMreConfig(GraphReadingConfig):
     legacy_text_rows: bool = False
     #: head and tail are looked up by the numbers of words; the mean runs over padding
     legacy_ends: bool = False
+    #: theta is drawn in evaluation, too, so that no two answers are alike
+    legacy_drawn_topics: bool = False
     #: weights of topic words are sigmoids of their dot products with z
     legacy_sigmoid_topic: bool = False
     #: the bottleneck's divergence in bits, and the topics' loss summed over the batch
@@ -124,6 +126,11 @@ class IseMreConfig(GraphReadingConfig):
         for name in ("width", "layers", "hops", "topic_words", "word_vocabulary"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.mask_mentions and self.node_text == "alone" and not self.with_text:
+            raise ConfigError(
+                "mask_mentions hides mentions in the marked sentence, which nothing reads here",
+                mend="Set node_text to context, or with_text.",
+            )
         if self.temperature <= 0 or not -1 <= self.threshold <= 1:
             raise ConfigError(
                 "need temperature > 0 and threshold in [-1, 1], got "
@@ -195,6 +202,7 @@ class IseMre(NodeMaking):
             hidden=c.topic_hidden,
             dropout=c.topic_dropout,
             mixture=c.mixture,
+            always_drawn=c.legacy_drawn_topics,
         )
         lent = {"text": text.width, **({"visual": seen} if seen else {})}
         asked = 3 * width
