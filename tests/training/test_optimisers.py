@@ -140,8 +140,8 @@ def test_no_clip_leaves_gradients_alone() -> None:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])
-def test_slices_and_tensors_that_lie_otherwise_are_updated_alike(decay: float) -> None:
-    """More numbers than a slice holds, a tensor whose memory is in another order, and by hand."""
+def test_tensors_in_one_order_and_in_another_are_updated_alike(decay: float) -> None:
+    """By AdamW's kernel, step by step where memory is in another order, and by hand."""
     torch.manual_seed(0)
     values = torch.randn(300, 500)
     slopes = [torch.randn(300, 500) for _ in range(3)]
@@ -157,7 +157,7 @@ def test_slices_and_tensors_that_lie_otherwise_are_updated_alike(decay: float) -
         square = 0.999 * square + 0.001 * slope**2
         wanted -= 0.1 * (mean / (square.sqrt() + 1e-6) + decay * wanted)
     torch.testing.assert_close(plain.detach(), wanted, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(plain.detach(), turned.detach(), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(plain.detach(), turned.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_adamw_corrects_its_bias_and_decays_beside_the_step() -> None:

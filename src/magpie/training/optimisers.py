@@ -11,7 +11,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -149,14 +149,8 @@ class BertAdam(torch.optim.Optimizer):
             if parameters[0].is_cuda:
                 _all_at_once(parameters, gradients, first, second, group)
             else:
-                for tensors in zip(parameters, gradients, first, second, strict=True):
-                    _in_slices(*tensors, group)
+                _in_one_pass(parameters, gradients, first, second, group)
         return loss
-
-
-#: numbers that are updated together on a CPU: whatever a step reads and writes of so many stays in
-#: a core's cache, where whole tensors would go through memory eight times
-_SLICE = 1 << 16
 
 
 def _all_at_once(
@@ -179,23 +173,53 @@ def _all_at_once(
     torch._foreach_add_(parameters, update, alpha=-group["lr"])
 
 
-def _in_slices(
-    parameter: Tensor, gradient: Tensor, first: Tensor, second: Tensor, group: dict[str, Any]
+#: a step behind which Adam's bias corrections are 1 in double precision
+_LATE = 1e9
+
+
+def _in_one_pass(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    first: list[Tensor],
+    second: list[Tensor],
+    group: dict[str, Any],
 ) -> None:
-    """BertAdam's update of one tensor, a slice after the other."""
+    """BertAdam's update on a CPU, everything read and written once.
+
+    That is AdamW's update late in training, where nothing is left of its bias correction: decay
+    times the rate is taken from the weights beside the step in both. The kernel goes through memory
+    in order; tensors that do not all lie in order are updated as on a GPU.
+    """
     beta1, beta2 = group["betas"]
-    whole = (parameter, gradient, first, second)
-    slices: Iterable[tuple[Tensor, ...]] = [whole]
-    if all(tensor.is_contiguous() for tensor in whole):
-        slices = zip(*(tensor.view(-1).split(_SLICE) for tensor in whole), strict=True)
-    for weights, slope, mean, square in slices:
-        mean.lerp_(slope, 1 - beta1)
-        square.mul_(beta2).addcmul_(slope, slope, value=1 - beta2)
-        root = square.sqrt().add_(group["eps"])
-        update = torch.div(mean, root, out=root)
-        if group["weight_decay"]:
-            update.add_(weights, alpha=group["weight_decay"])
-        weights.add_(update, alpha=-group["lr"])
+    straight, turned = _Moved([], [], [], []), _Moved([], [], [], [])
+    for tensors in zip(parameters, gradients, first, second, strict=True):
+        chosen = straight if all(tensor.is_contiguous() for tensor in tensors) else turned
+        for column, tensor in zip(chosen, tensors, strict=True):
+            column.append(tensor)
+    if turned.weights:
+        _all_at_once(*turned, group)
+    if straight.weights:
+        torch._fused_adamw_(
+            *straight,
+            [],
+            [torch.tensor(_LATE)] * len(straight.weights),
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class _Moved(NamedTuple):
+    """Tensors of one update, row by row."""
+
+    weights: list[Tensor]
+    gradients: list[Tensor]
+    first: list[Tensor]
+    second: list[Tensor]
 
 
 def make_optimiser(method: Method, config: OptimiserConfig) -> torch.optim.Optimizer:
