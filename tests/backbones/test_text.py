@@ -56,6 +56,41 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     assert encoder.name == str(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["bert", "eager", "roberta"])
+def test_two_lists_in_one_pass_do_not_see_each_other(kind: str, tmp_path: Path) -> None:
+    """States and gradients of both are those of two passes; other lengths, padded ones among
+    them. What cannot be read in one pass is read in two."""
+    if kind == "roberta":
+        encoder = load_text("tiny-roberta")
+    else:
+        random_bert(tmp_path)
+        encoder = load_text(str(tmp_path))
+    if kind == "eager":
+        encoder.transformer.set_attn_implementation("eager")
+    first = inputs(encoder, "look here at the dog", "the")
+    second = inputs(encoder, "the dog", "look")
+    assert not first[1].all()
+    assert not second[1].all()
+    passes: list[int] = []
+    encoder.transformer.register_forward_pre_hook(lambda *_: passes.append(1))
+    wanted = encoder(*first), encoder(*second)
+    (wanted[0].square().sum() + 2 * wanted[1].square().sum()).backward()
+    slopes = {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
+    assert len(slopes) > 30
+    encoder.zero_grad()
+    passes.clear()
+    found = encoder.both(first, second)
+    assert len(passes) == (1 if kind == "bert" else 2)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    (found[0].square().sum() + 2 * found[1].square().sum()).backward()
+    for name, parameter in encoder.named_parameters():
+        if name in slopes:
+            torch.testing.assert_close(parameter.grad, slopes[name], rtol=1e-4, atol=1e-4)
+    encoder.both(first, (second[0][:1], second[1][:1]))
+    assert len(passes) == (3 if kind == "bert" else 4)
+
+
 def test_dropout_replaces_that_of_the_configuration(tmp_path: Path) -> None:
     random_bert(tmp_path)
     ids, mask = inputs(load_text("tiny-bert"), "the dog")

@@ -186,6 +186,14 @@ def activations(stored: Stored, batch: Batch) -> dict[str, Tensor]:
     def keep(name: str) -> Any:
         return lambda _, __, found: calls.setdefault(name, []).append(found)
 
+    both = method.text.both
+
+    def in_one_pass(*texts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        calls["text"] = list(found := both(*texts))
+        return found
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(method.text, "both", in_one_pass)
     hooks = [
         method.fusion.register_forward_hook(keep("fused")),
         method.fusion.word_patch.register_forward_hook(keep("word_patch")),
@@ -207,6 +215,7 @@ def activations(stored: Stored, batch: Batch) -> dict[str, Tensor]:
         patches, regions = method.picture_rows(batch)
     for hook in hooks:
         hook.remove()
+    patch.undo()
     for name in ("fused", "word_patch", "phrase_region"):
         seen[f"{name}_ori"], seen[f"{name}_{made}"] = calls[name]
     seen["text_hidden"], seen["phrase_hidden"] = calls["text"]

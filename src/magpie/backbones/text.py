@@ -100,6 +100,35 @@ class TextEncoder(Backbone):
             )
         return cast(Tensor, states.last_hidden_state)
 
+    def both(
+        self, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """States of two lists of texts, each as :meth:`forward` returns them.
+
+        As many texts on either side go through BERT in one pass, in pairs that do not see each
+        other: its weights are read once, and every gradient is written once.
+
+        Args:
+            first, second: ids and 1/0 mask, [B, T] and [C, L].
+        """
+        (ids, mask), (other, hidden) = first, second
+        config = self.transformer.config
+        sdpa = getattr(config, "_attn_implementation", None) == "sdpa"
+        if len(ids) != len(other) or config.model_type != "bert" or not sdpa:
+            return self(ids, mask), self(other, hidden)
+        length, rest = ids.shape[1], other.shape[1]
+        seen = mask.new_zeros((len(ids), 1, length + rest, length + rest), dtype=torch.bool)
+        seen[:, 0, :length, :length] = mask.bool().unsqueeze(1)
+        seen[:, 0, length:, length:] = hidden.bool().unsqueeze(1)
+        places = torch.cat([torch.arange(n, device=ids.device) for n in (length, rest)])
+        found = self.transformer(
+            input_ids=torch.cat([ids, other], 1),
+            attention_mask=seen,
+            position_ids=places.unsqueeze(0),
+        )
+        one, two = cast(Tensor, found.last_hidden_state).split((length, rest), 1)
+        return one, two
+
     def describe(self) -> dict[str, Any]:
         return {"config": self.transformer.config.to_dict()}
 

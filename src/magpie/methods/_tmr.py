@@ -211,17 +211,27 @@ class Translated(Method):
     def _text(self) -> TextEncoder:
         return cast(TextEncoder, self.backbones["text"])
 
-    def padded_states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """X: [M, T'] -> [M, T, D], padded to ``max_length`` where padding is looked at."""
+    def padded(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[M, T'] -> [M, T], padded to ``max_length`` where padding is looked at."""
         rest = self.config.max_length - ids.shape[1]
         if rest > 0 and not self.config.mask_padding:
             ids = functional.pad(ids, (0, rest), value=self._text.pad_id)
             mask = functional.pad(mask, (0, rest))
-        return cast(Tensor, self._text(ids, mask))
+        return ids, mask
+
+    def padded_states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """X: [M, T'] -> [M, T, D], padded as :meth:`padded` does."""
+        return cast(Tensor, self._text(*self.padded(ids, mask)))
 
     def phrase_states(self, batch: Batch) -> Tensor:
         """Ph: [B, K, D], through the same encoder as the text."""
         return cast(Tensor, self._text(batch.inputs["phrase_ids"], batch.inputs["phrase_mask"]))
+
+    def read_texts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """X [M, T, D] and Ph [B, K, D]."""
+        i = batch.inputs
+        texts = self.padded(i["input_ids"], i["attention_mask"])
+        return self._text.both(texts, (i["phrase_ids"], i["phrase_mask"]))
 
     def cells(self, pixels: Tensor) -> Tensor:
         """[N, 3, side, side] -> the encoder's last grid [N, P, C]."""

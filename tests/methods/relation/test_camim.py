@@ -94,8 +94,9 @@ def test_sizes() -> None:
     rows = method.image_rows(batch)
     cells = method.vision.cells
     assert rows.shape == (8, 2, 3, cells, 32)
-    captions = batch.inputs["caption_ids"], batch.inputs["caption_mask"]
-    z, places = method.aware_of(rows[:, 0], *captions)
+    i = batch.inputs
+    words = method.backbones["captions"](i["caption_ids"], i["caption_mask"])
+    z, places = method.aware_of(rows[:, 0], words, i["caption_mask"])
     assert z.shape == (8, 3, cells + 16, 32)
     assert places.shape == (8, cells + 16)
     found = scored(method, batch)

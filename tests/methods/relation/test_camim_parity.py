@@ -97,7 +97,7 @@ VIEWS = ("ori", "diff")
 def activations(stored: Stored, batch: Batch, patch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Everything the folder stores of a pass, under its names."""
     method = stored.method
-    calls: dict[str, list[Tensor]] = {}
+    calls: dict[str, list[Any]] = {}
 
     def keep(name: str) -> Any:
         return lambda _, __, found: calls.setdefault(name, []).append(found)
@@ -112,6 +112,8 @@ def activations(stored: Stored, batch: Batch, patch: pytest.MonkeyPatch) -> dict
 
         patch.setattr(owner, name, seen)
 
+    watch(method.text, "both", "text")
+    watch(method.backbones["captions"], "both", "captions")
     watch(method.aware, "joined", "rows")
     watch(method.aware, "cross", "crossed")
     watch(method, "fused_view", "fused")
@@ -120,8 +122,6 @@ def activations(stored: Stored, batch: Batch, patch: pytest.MonkeyPatch) -> dict
         method.aware.register_forward_hook(keep("aware")),
         method.aware.word_map.register_forward_hook(keep("words")),
         method.phrase_stream.register_forward_hook(keep("phrase_region")),
-        method.text.register_forward_hook(keep("text")),
-        method.backbones["captions"].register_forward_hook(keep("captions")),
         method.picture_map.register_forward_hook(keep("u")),
         method.final.register_forward_hook(keep("rep")),
         method.final.register_forward_hook(
@@ -147,8 +147,8 @@ def activations(stored: Stored, batch: Batch, patch: pytest.MonkeyPatch) -> dict
         "cam_norm_a_diff": calls["crossed"][1].rows[:, 0],
         "cam_norm_b_diff": calls["crossed"][1].words[:, 0],
     }
-    found["text_hidden"], found["phrase_hidden"] = calls["text"]
-    found["caption_hidden"], found["text_cam_hidden"] = calls["captions"]
+    found["text_hidden"], found["phrase_hidden"] = calls["text"][0]
+    found["caption_hidden"], found["text_cam_hidden"] = calls["captions"][0]
     found["u_ori"], found["u_diff"] = (torch.tanh(u) for u in calls["u"])
     for view, name in enumerate(VIEWS):
         z = calls["aware"][view]

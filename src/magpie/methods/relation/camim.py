@@ -183,14 +183,14 @@ class Camim(TranslatedPairs):
             mask = functional.pad(mask, (0, rest))
         return ids[:, :length], mask[:, :length]
 
-    def aware_of(self, rows: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def aware_of(self, rows: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Z of a picture and its objects [M, I, P + L, D], and which of its places count.
 
         Args:
             rows: [M, I, P, D].
-            ids, mask: the words beside it, [M, L].
+            words: states of the words beside it, [M, L, D].
+            mask: of these words, [M, L].
         """
-        words = cast(TextEncoder, self.backbones["captions"])(ids, mask)  # M,L,D
         if not self.config.mask_padding:
             z = self.aware(rows, words.mean(1), words)
             return z, torch.ones_like(z[:, 0, :, 0], dtype=torch.bool)
@@ -200,12 +200,14 @@ class Camim(TranslatedPairs):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         i, owner = batch.inputs, batch.inputs["owner"]
-        states = self.padded_states(i["input_ids"], i["attention_mask"])  # N,T,D
-        phrases = self.phrase_states(batch)  # B,K,D
+        states, phrases = self.read_texts(batch)  # N,T,D and B,K,D
         rows = self.image_rows(batch)  # B,V,I,P,D
         # The caption is the picture's: once a document. The post is marked: once a pair.
-        z_own, at_own = self.aware_of(rows[:, 0], i["caption_ids"], i["caption_mask"])
-        z_made, at_made = self.aware_of(rows[owner, 1], *self.first_pieces(batch))
+        captions, posts = (i["caption_ids"], i["caption_mask"]), self.first_pieces(batch)
+        encoder = cast(TextEncoder, self.backbones["captions"])
+        caption_words, post_words = encoder.both(captions, posts)  # B,L,D and N,L,D
+        z_own, at_own = self.aware_of(rows[:, 0], caption_words, captions[1])
+        z_made, at_made = self.aware_of(rows[owner, 1], post_words, posts[1])
         told = (self.read_views(batch)[:, 0] | i["captioned"])[owner]  # N
         branches = ((z_own[owner], at_own[owner]), (z_made, at_made))
         vectors = [
