@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from magpie.cli.app import app
 from magpie.cli.score import _labels
-from magpie.schema import Annotations, Document, Entity, Span
+from magpie.schema import Annotations, Block, Document, Entity, Media, Span
 
 
 def run(*arguments: object) -> Result:
@@ -314,11 +315,12 @@ def test_the_page(files: tuple[Path, Path], tmp_path: Path) -> None:
     target = tmp_path / "deep" / "report.html"
     result = run(*files, files[0], "--html", target, "--json", "--samples", "20")
     assert result.exit_code == 0
-    assert set(json.loads(result.stdout)) == {"systems", "comparisons"}
+    assert set(json.loads(result.stdout)) == {"systems", "comparisons", "changes"}
     assert json.loads(result.stdout)["systems"][0]["errors"]["part"] == "mner"
     page = target.read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "ner-span-conll@1 on unnamed data" in page
+    assert "mner: gold items that one system has right, or both, or neither." in page
     assert 'Met <mark class="gold">Ada</mark>' not in page  # that one is right
     assert '<mark class="gold">Porto</mark>' in page
 
@@ -331,3 +333,68 @@ def test_texts_that_no_page_can_carry_are_refused(files: tuple[Path, Path], tmp_
     )
     error = json.loads(run(files[0], bad, "--json").stdout)["error"]
     assert (error["code"], error["where"]) == ("schema-text", f"{bad}:2")
+
+
+def pictured(folder: Path) -> tuple[Path, Path, Path]:
+    """Gold of three posts, two with a picture, and two systems that find one entity and two."""
+    for name, colour in (("red", (250, 0, 0)), ("grey", (90, 90, 90))):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{name}.png")
+    lines = []
+    for name in ("red", "grey", "none"):
+        media = () if name == "none" else (Media(uri=f"{name}.png"),)
+        entity = Entity(id="e0", span=Span("b0", 0, 3), type="PER")
+        document = Document(id=name, blocks=(Block(text="Ada here"),), media=media)
+        noted = document.with_annotations(Annotations(entities=(entity,)))
+        lines.append(json.loads(noted.to_json()))
+    names = ("red", "grey", "none")
+    found = [
+        write(folder / f"{system}.jsonl", *(
+            spelled(flat(name, *[(0, 3, "PER")] * (name in right))) for name in names
+        ))
+        for system, right in (("text", ("red",)), ("seen", ("grey", "none")))
+    ]  # fmt: skip
+    return write(folder / "gold.jsonl", *lines), found[0], found[1]
+
+
+def test_scores_and_changes_by_kinds_of_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="kinds of pictures need the extra 'train'")
+    gold, text, seen = pictured(tmp_path)
+    options = ("--kinds", "tiny-clip", "--images", tmp_path, "--samples", 10)
+    body = json.loads(run(gold, text, seen, *options, "--json").stdout)
+    (change,) = body["changes"]
+    assert (change["reference"], change["system"]) == (str(text), str(seen))
+    assert change["groups"]["all"] == {"corrected": 2, "spoiled": 1, "both": 0, "neither": 0}
+    none = {"corrected": 1, "spoiled": 0, "both": 0, "neither": 0}
+    assert change["groups"]["no picture"] == none
+    tables = {each["name"]: each["rows"] for each in body["systems"][0]["breakdowns"]}
+    kinds = {row["name"]: row["gold"] for row in tables["picture-kind"]}
+    assert kinds["no picture"] == 1
+    assert sum(kinds.values()) == 3
+    assert "not told" not in kinds
+    assert {row["name"].split(": ")[1] for row in tables["picture-kind-type"]} == {"PER"}
+    shown = run(gold, text, seen, *options).stdout
+    assert "kind of picture and type" in shown
+    assert "corrected" in shown
+
+
+def test_changes_of_several_systems_stand_in_the_analysis_alone(tmp_path: Path) -> None:
+    gold, text, seen = pictured(tmp_path)
+    plain = json.loads(run(gold, text, seen, "--samples", 10, "--json").stdout)
+    assert "changes" not in plain
+    full = json.loads(run(gold, text, seen, text, "--samples", 10, "--analyse", "--json").stdout)
+    counts = [each["groups"]["all"] for each in full["changes"]]
+    assert [(c["corrected"], c["spoiled"]) for c in counts] == [(2, 1), (0, 0), (1, 2)]
+    # No kind is told, yet who has no picture is known.
+    assert set(full["changes"][0]["groups"]) == {"all", "no picture", "not told"}
+
+
+def test_kinds_need_documents(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="kinds of pictures need the extra 'train'")
+    lines = write(tmp_path / "flat.jsonl", spelled(flat("1", (0, 3, "PER"))))
+    failed = run(lines, lines, "--kinds", "tiny-clip", "--json")
+    assert failed.exit_code == 2
+    assert "holds no documents" in failed.output
+    gold, text, _ = pictured(tmp_path)
+    absent = run(gold, text, "--kinds", "somebody/clip-of-mine", "--images", tmp_path)
+    assert absent.exit_code != 0
+    assert "hf download somebody/clip-of-mine" in " ".join(absent.output.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,18 @@ from magpie.errors import ConfigError, ModelError  # noqa: E402
 from magpie.features.build import build  # noqa: E402
 from magpie.features.each import PerPicture  # noqa: E402
 from magpie.features.picture_kinds import (  # noqa: E402
-    KINDS,
     PROMPTS,
     PictureKinds,
     PictureKindSource,
+    with_kinds,
     zero_shot,
 )
 from magpie.features.source import Pictures  # noqa: E402
 from magpie.features.store import Store  # noqa: E402
 from magpie.features.supply import Supplier  # noqa: E402
+from magpie.schema import ContextText  # noqa: E402
 from magpie.vision import LoadedImage  # noqa: E402
+from magpie.vision.kinds import KIND_SOURCE, KINDS  # noqa: E402
 
 from .samples import GREEN, RED, png, post  # noqa: E402
 
@@ -109,6 +112,25 @@ def test_pictures_get_the_probabilities_of_their_vectors() -> None:
     assert not found[3].present
     assert "picture" in found[3].reason
     assert encoder.texts_seen == [prompt for each in NEED.prompts for prompt in each]
+
+
+def test_documents_are_noted_with_their_likeliest_kind() -> None:
+    encoder = ByHand()
+
+    def supply(documents: Sequence[Any], need: PictureKinds) -> list[Any]:
+        return [row[need] for row in supplier(encoder).many(documents, {need})]
+
+    own = ContextText(kind="note", text="chart of mine", source=KIND_SOURCE)
+    brought = dataclasses.replace(post("own", FIRST), context=(own,))
+    posts = [post("a", FIRST), brought, post("b", SECOND), post("none"), post("bad", b"?")]
+    noted = with_kinds(posts, "by-hand", supply)
+    found = [[t.text for t in each.context if t.source == KIND_SOURCE] for each in noted]
+    assert found == [["photo"], ["chart of mine"], ["abstract_or_graphic"], [], []]
+    assert noted[0].context[-1].media == "m0"
+    assert noted[0].context[:-1] == posts[0].context
+    assert sum(encoder.pictures_seen) == 2
+    assert with_kinds([brought], "by-hand", supply) == [brought]
+    assert sum(encoder.pictures_seen) == 2
 
 
 def test_they_are_built_and_kept_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from magpie.cli.app import app
 
 if TYPE_CHECKING:
     from magpie.metrics import Analysis, Protocol, Scored
+    from magpie.metrics.changes import Changed
     from magpie.metrics.declare import OptionValue
     from magpie.metrics.significance import Versus
 
@@ -87,6 +88,19 @@ def score_command(
     examples: Annotated[
         int, typer.Option(help="Cases that are shown of each kind of error.", min=0)
     ] = 5,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="CLIP or its like, by name or folder: tells photos from other pictures; implies "
+            "--analyse.",
+            show_default=False,
+        ),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="Folder of the pictures, for --kinds.", show_default=False),
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option(help="Write all of it, with plots and texts, as one self-contained page."),
@@ -116,7 +130,9 @@ def score_command(
     options |= _options(chosen, option or [])
     wanted = list(_read(gold, chosen))
     learnt = None if train is None else list(_read(train, chosen))
-    full = analyse or train is not None or html is not None
+    full = analyse or kinds is not None or train is not None or html is not None
+    if kinds is not None:
+        wanted = _with_kinds(wanted, kinds, images)
     systems = [
         (
             label,
@@ -137,8 +153,9 @@ def score_command(
     comparisons = compare_all(
         [(label, each.report) for label, each in systems], samples=samples, seed=seed
     )
+    changed = _changes(wanted, systems) if full else []
     if html is not None:
-        _write_page(html, systems, comparisons, examples)
+        _write_page(html, systems, comparisons, changed, examples)
     if json:
         bodies = [each.to_dict(examples) if full else each.report.to_dict() for _, each in systems]
         if len(systems) == 1:
@@ -149,10 +166,54 @@ def score_command(
             {
                 "systems": [{"name": label, **body} for (label, _), body in named],
                 "comparisons": [each.to_dict() for each in comparisons],
+                **({"changes": [each.to_dict() for each in changed]} if full else {}),
             }
         )
         return
     _print(systems, comparisons, full=full)
+    if changed:
+        from magpie.metrics.terminal import changes_table
+
+        stdout().print(changes_table(changed))
+
+
+def _with_kinds(gold: list[Scored], model: str, images: str | None) -> list[Scored]:
+    """The gold, its documents noted with the kind of their picture."""
+    from magpie._optional import require
+    from magpie.errors import ConfigError
+
+    require("torch", "telling kinds of pictures")
+    from magpie.features.build import default_store
+    from magpie.features.picture_kinds import with_kinds
+    from magpie.features.supply import Supplier
+
+    documents = [scored.document for scored in gold if scored.document is not None]
+    if not documents:
+        raise ConfigError(
+            "--kinds looks at the pictures of the gold, which holds no documents",
+            mend="Give documents in JSONL, and with --images the folder of their pictures.",
+        )
+    supplier = Supplier(root=images, store=default_store())
+    noted = iter(
+        with_kinds(
+            documents,
+            model,
+            lambda rows, need: [row[need] for row in supplier.many(rows, {need})],
+        )
+    )
+    return [each if each.document is None else replace(each, document=next(noted)) for each in gold]
+
+
+def _changes(gold: list[Scored], systems: list[tuple[str, Analysis]]) -> list[Changed]:
+    """Corrected and spoiled, of every two systems, where the protocol pairs items."""
+    from itertools import combinations
+
+    from magpie.metrics.changes import changes_between
+    from magpie.metrics.picture_kinds import subset
+
+    groups = {scored.id: subset(scored) for scored in gold}
+    found = (changes_between(old, new, groups) for old, new in combinations(systems, 2))
+    return [each for each in found if each is not None]
 
 
 def _labels(paths: list[Path], *, short: bool) -> list[str]:
@@ -174,7 +235,11 @@ def _shared(parts: list[tuple[str, ...]]) -> int:
 
 
 def _write_page(
-    path: Path, systems: list[tuple[str, Analysis]], comparisons: list[Versus], examples: int
+    path: Path,
+    systems: list[tuple[str, Analysis]],
+    comparisons: list[Versus],
+    changed: list[Changed],
+    examples: int,
 ) -> None:
     from rich.text import Text
 
@@ -183,7 +248,8 @@ def _write_page(
 
     report = systems[0][1].report
     title = f"{report.protocol} on {', '.join(report.sources) or 'unnamed data'}"
-    atomic_write(path, score_page(systems, comparisons, title=title, examples=examples))
+    body = score_page(systems, comparisons, changes=changed, title=title, examples=examples)
+    atomic_write(path, body)
     stderr().print(Text(f"page written to {path}"))
 
 

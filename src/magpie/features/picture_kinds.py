@@ -9,7 +9,7 @@ Shapes: B pictures, N kinds, K prompts a kind, D width.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -17,13 +17,21 @@ import numpy.typing as npt
 
 from magpie.errors import ConfigError, MagpieError
 from magpie.features.needs import Asset, Need
-from magpie.features.source import Arrays, Ask, Picture, Pictures, Source
-from magpie.schema import Document
+from magpie.features.source import Arrays, Ask, Picture, Pictures, Source, first_picture
+from magpie.schema import ContextText, Document
+from magpie.vision.kinds import KIND_SOURCE, KINDS
 
 if TYPE_CHECKING:
     from magpie.backbones.contrastive import DualEncoder
 
-__all__ = ["KINDS", "PROMPTS", "TEMPERATURE", "PictureKindSource", "PictureKinds", "zero_shot"]
+__all__ = [
+    "PROMPTS",
+    "TEMPERATURE",
+    "PictureKindSource",
+    "PictureKinds",
+    "with_kinds",
+    "zero_shot",
+]
 
 #: prompts of each kind; their vectors are averaged
 PROMPTS: Mapping[str, tuple[str, ...]] = {
@@ -32,9 +40,6 @@ PROMPTS: Mapping[str, tuple[str, ...]] = {
     "cartoon_or_drawing": ("a cartoon", "a drawing", "an illustration of a character"),
     "abstract_or_graphic": ("a logo", "a chart", "a screenshot", "an abstract pattern"),
 }
-
-#: the first one is the one that may speak
-KINDS = tuple(PROMPTS)
 
 #: what cosines are multiplied by before the softmax; CLIP ended its training there
 TEMPERATURE = 100.0
@@ -53,7 +58,7 @@ class PictureKinds(Need):
     #: CLIP or its like, with both encoders (:func:`magpie.backbones.contrastive.load_dual`)
     backbone: str = "clip-vit-base-patch32"
     #: of each kind
-    prompts: tuple[tuple[str, ...], ...] = tuple(PROMPTS.values())
+    prompts: tuple[tuple[str, ...], ...] = tuple(PROMPTS[kind] for kind in KINDS)
     temperature: float = TEMPERATURE
 
     def __post_init__(self) -> None:
@@ -133,6 +138,35 @@ class PictureKindSource(Source):
             vectors = encoder.texts(prompts).cpu().numpy()
             self._known[need] = (vectors, encoder.fingerprint(prompts))
         return self._known[need]
+
+
+def with_kinds(
+    documents: Sequence[Document],
+    backbone: str,
+    supply: Callable[[Sequence[Document], PictureKinds], Sequence[Asset]],
+) -> list[Document]:
+    """The documents with a note of the likeliest kind of their picture, where they have none.
+
+    Args:
+        documents: those whose picture cannot be read stay as they are.
+        backbone: see :class:`PictureKinds`.
+        supply: the kinds of some documents.
+    """
+    need = PictureKinds(backbone)
+    told = [any(text.source == KIND_SOURCE for text in each.context) for each in documents]
+    lacking = [document for document, known in zip(documents, told, strict=True) if not known]
+    found = iter(supply(lacking, need) if lacking else ())
+    noted = []
+    for document, known in zip(documents, told, strict=True):
+        asset = None if known else next(found)
+        medium = first_picture(document)
+        if asset is not None and asset.present and medium is not None:
+            kind = KINDS[int(asset.arrays["kinds"].argmax())]
+            note = ContextText(kind="note", text=kind, source=KIND_SOURCE, media=medium.id)
+            noted.append(replace(document, context=(*document.context, note)))
+        else:
+            noted.append(document)
+    return noted
 
 
 def _by_kind(vectors: _Rows, need: PictureKinds) -> list[_Rows]:

@@ -33,6 +33,7 @@ from magpie.metrics.categories import (
 from magpie.metrics.declare import OptionValue
 from magpie.metrics.items import Scored
 from magpie.metrics.pairing import EntityPairing, Pairing
+from magpie.metrics.picture_kinds import by_picture_kind, by_picture_kind_and_type
 from magpie.metrics.protocols import Applied, apply, protocol, report_of
 from magpie.metrics.report import Report
 
@@ -149,6 +150,7 @@ def analyse(
     scored = [document for document, _ in applied.pairs]
     breakdowns = by_text_words(report, scored)
     breakdowns += by_picture(report, scored)
+    breakdowns += by_picture_kind(report, scored)
     breakdowns += by_type_frequency(report, seen or None)
     for part, pairings in paired.items():
         breakdowns += _of_items(part, applied, pairings, seen.get(part))
@@ -181,7 +183,10 @@ def _of_items(
     if not mentions:
         return []
     documents = [document for document, _ in applied.pairs]
-    found = [by_entity_words(part, zip(documents, mentions, strict=True))]
+    found = [
+        by_entity_words(part, zip(documents, mentions, strict=True)),
+        by_picture_kind_and_type(part, zip(documents, mentions, strict=True)),
+    ]
     if mentions[0].region_fits is not None:
         found.append(by_shown(part, mentions))
     if training is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from magpie.metrics.analysis import Analysis, Errors, Found
 from magpie.metrics.breakdowns import Breakdown
+from magpie.metrics.changes import Changed
 from magpie.metrics.counts import Mean, Value
 from magpie.metrics.items import Item
 from magpie.metrics.pairing import Fact
@@ -43,6 +44,7 @@ def score_page(
     systems: Systems,
     comparisons: Sequence[Versus] = (),
     *,
+    changes: Sequence[Changed] = (),
     title: str = "Scores",
     examples: int = 5,
 ) -> str:
@@ -51,20 +53,28 @@ def score_page(
     Args:
         systems: name and analysis of each, all under one protocol on one gold.
         comparisons: of :func:`magpie.metrics.significance.compare_all`.
+        changes: what second systems gain and lose against first ones.
         title: its heading.
         examples: cases that are shown of each kind of error.
     """
-    return page(title, _parts(systems, comparisons, examples, drawn=can_plot()))
+    return page(title, _parts(systems, comparisons, changes, examples, drawn=can_plot()))
 
 
 def _parts(
-    systems: Systems, comparisons: Sequence[Versus], examples: int, *, drawn: bool
+    systems: Systems,
+    comparisons: Sequence[Versus],
+    changes: Sequence[Changed],
+    examples: int,
+    *,
+    drawn: bool,
 ) -> Iterator[Html]:
     if not drawn:
         yield paragraph(WITHOUT_PLOTS)
     yield from _scores(systems, drawn=drawn)
     if comparisons:
         yield from _comparisons(comparisons)
+    if changes:
+        yield _changes(changes)
     yield heading("By type", anchor="types")
     yield from _types(systems, drawn=drawn)
     if any(analysis.breakdowns for _, analysis in systems):
@@ -122,6 +132,17 @@ def _comparisons(comparisons: Sequence[Versus]) -> Iterator[Html]:
         f"documents, seed {first.seed}; p values are two-sided."
     )
     yield table([*columns, "p (bootstrap)"], rows, caption=caption)
+
+
+def _changes(changes: Sequence[Changed]) -> Html:
+    rows = [
+        [f"{each.system} against {each.reference}", name, *found.to_dict().values()]
+        for each in changes
+        for name, found in each.groups.items()
+    ]
+    caption = f"{changes[0].part}: gold items that one system has right, or both, or neither."
+    columns = ["systems", "documents", "corrected", "spoiled", "both", "neither"]
+    return table(columns, rows, caption=caption)
 
 
 def _types(systems: Systems, *, drawn: bool) -> Iterator[Html]:

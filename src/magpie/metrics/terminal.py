@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from magpie.metrics.analysis import Analysis
+from magpie.metrics.changes import Changed
 from magpie.metrics.counts import Mean, Value
 from magpie.metrics.significance import Versus
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["analysis_tables", "comparison_table"]
+__all__ = ["analysis_tables", "changes_table", "comparison_table"]
 
 _COUNTS = ("P", "R", "F1", "correct", "predicted", "gold")
 
@@ -82,4 +83,23 @@ def comparison_table(comparisons: Sequence[Versus]) -> Table:
         f"two-sided p by {first.samples:,} swaps (approximate randomisation) and drawn sets "
         f"(paired bootstrap) of {first.documents:,} documents, seed {first.seed}"
     )
+    return table
+
+
+def changes_table(changes: Sequence[Changed]) -> Table:
+    """Gold items that exactly one of two systems has right, and those of both and of neither."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(f"{changes[0].part}: gold items, second against first"))
+    for heading in ("first", "second", "documents"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("corrected", "spoiled", "both", "neither"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in changes:
+        for name, found in each.groups.items():
+            numbers = map(str, found.to_dict().values())
+            names = (Text(text) for text in (each.reference, each.system, name))
+            table.add_row(*names, *numbers)
+        table.add_section()
     return table

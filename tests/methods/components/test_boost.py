@@ -180,9 +180,7 @@ def test_refusals_say_why() -> None:
     with pytest.raises(ConfigError, match=r"basic-model has no place .* no attention between"):
         BasicModel.build(config, LABELS)
     for make in (hvpnet, mmner):
-        with pytest.raises(
-            ConfigError, match=r"=relevance: .* its picture asks no words"
-        ):
+        with pytest.raises(ConfigError, match=r"=relevance: .* its picture asks no words"):
             make(attn_boost="relevance")
     for fusion in ("concat_cls", "umgf"):
         with pytest.raises(ConfigError, match=f"fusion='{fusion}' has no attention between"):

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
 from magpie.corpora.controlled import without_pictures  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
-from magpie.methods.components.ideas import Ideas, IdeasConfig  # noqa: E402
+from magpie.methods.components.ideas import IdeasConfig  # noqa: E402
 from magpie.methods.ner.pgim import Pgim, PgimConfig  # noqa: E402
 from magpie.methods.ner.umt import Umt, UmtConfig  # noqa: E402
 from magpie.schema import Annotations, Block, ContextText, Document  # noqa: E402
@@ -28,9 +28,12 @@ from .samples import (  # noqa: E402
     batch_of,
     bert,
     emissions,
+    hvpnet,
     like_bert,
+    mkgformer,
     mmner,
     posts,
+    umgf,
     umt,
 )
 
@@ -51,7 +54,7 @@ def test_off_is_neutral(make: Any) -> None:
     assert "kb_sure" not in batch_of(method, documents).inputs
 
 
-@pytest.mark.parametrize("make", [bert, mmner, umt])
+@pytest.mark.parametrize("make", [bert, mmner, umt, umgf, hvpnet, mkgformer])
 def test_settings_of_parts_that_are_off_change_nothing(make: Any) -> None:
     others = IdeasConfig()
     changed = {
@@ -61,7 +64,10 @@ def test_settings_of_parts_that_are_off_change_nothing(make: Any) -> None:
         "reliability_bias": -9.0, "compat_loss": 5.0,
     }  # fmt: skip
     assert all(getattr(others, name) != value for name, value in changed.items())
-    host, method = make().train(), make(**changed).train()
+    torch.manual_seed(0)
+    host = make().train()
+    torch.manual_seed(0)
+    method = make(**changed).train()
     assert list(method.ideas.parameters()) == []
     for each in (method, host):
         for name in ("text", "vision"):
@@ -180,8 +186,9 @@ def test_without_a_picture_everything_is_bert_crf(make: Any, ideas: dict[str, An
         grown = dict(method.backbones["text"].named_parameters())[name].grad
         if parameter.grad is not None:
             assert torch.equal(grown, parameter.grad), name
-    for parameter in method.backbones["vision"].parameters():
-        assert parameter.grad is None or not parameter.grad.any()
+    for name, parameter in method.named_parameters():
+        if not name.startswith(("backbones.text.", "text_head.", "text_classifier.", "crf.")):
+            assert parameter.grad is None or not parameter.grad.any(), name
 
 
 @pytest.mark.parametrize("make", [mmner, umt])
@@ -246,50 +253,6 @@ def test_tiny_and_one_coloured_pictures_count_as_absent() -> None:
     there = batch_of(mmner(missing_image=True), documents).inputs["has_image"]
     assert there.tolist() == [True, False, False]
     assert batch_of(mmner(), documents).inputs["has_image"].all()
-
-
-@pytest.mark.parametrize("r", [0.0, 0.5, 1.0])
-def test_the_limits_of_compatibility(r: float) -> None:
-    ideas = Ideas(IdeasConfig(umt_compat=True, learn_reliability=False), ("O",), 4)
-    text, seen = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
-    found = {"text": text, "seen": seen}
-    mixed = ideas.combine(found, torch.tensor([True, False]), torch.full((2, 3), r))
-    if r == 0.5:
-        torch.testing.assert_close(mixed[0], (text[0] + seen[0]) / 2)
-    else:
-        assert torch.equal(mixed[0], (seen if r else text)[0])
-    assert torch.equal(mixed[1], text[1])
-
-
-def test_a_start_near_bert_crf_predicts_what_bert_crf_predicts() -> None:
-    method = umt(umt_compat=True, reliability_bias=-100.0)
-    plain = like_bert(method)
-    ours, theirs = batch_of(method, posts(8)), batch_of(plain, posts(8))
-    mine, other = method(ours), plain(theirs)
-    assert mine.scores["share"].max() < 1e-30
-    assert torch.equal(mine.scores["emissions"], other.scores["emissions"])
-    assert [a.entities for a in method.decode(mine, ours)] == [
-        a.entities for a in plain.decode(other, theirs)
-    ]
-
-
-def test_reliability_starts_at_its_bias() -> None:
-    scores = umt(umt_compat=True)
-    scores.ideas.reliability.weight.data.zero_()
-    share = scores(batch_of(scores, posts())).scores["share"]
-    assert share.unique().tolist() == pytest.approx([1 / (1 + math.exp(-2))])
-
-
-def test_spoiling_what_the_text_is_sure_of_costs() -> None:
-    method = umt(umt_compat=True, compat_loss=0.1, compat_sure=0.0)
-    batch = batch_of(method, posts())
-    loss = method(batch).losses["compat"]
-    assert loss.item() > 0
-    loss.backward()
-    assert method.text_classifier.weight.grad is None  # the text teaches, it does not learn
-    assert method.classifier.weight.grad.abs().sum() > 0
-    never = umt(umt_compat=True, compat_loss=0.1, compat_sure=1.0)
-    assert never(batch).losses["compat"].item() == 0.0
 
 
 def test_explanations_are_json() -> None:

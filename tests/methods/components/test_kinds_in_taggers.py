@@ -16,8 +16,9 @@ from magpie.features import Asset  # noqa: E402
 from magpie.features.picture_kinds import PictureKinds  # noqa: E402
 from magpie.features.store import Store  # noqa: E402
 from magpie.features.supply import Supplier  # noqa: E402
-from magpie.methods.components.ideas import KIND_SOURCE, Ideas, IdeasConfig  # noqa: E402
+from magpie.methods.components.ideas import Ideas, IdeasConfig  # noqa: E402
 from magpie.schema import ContextText  # noqa: E402
+from magpie.vision.kinds import KIND_SOURCE  # noqa: E402
 
 from .samples import NAMES, batch_of, emissions, posts, umt  # noqa: E402
 

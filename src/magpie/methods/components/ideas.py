@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magpie.features import Asset, Assets, Need
-from magpie.features.picture_kinds import KINDS as PICTURES
 from magpie.methods.base import ParameterGroup
 from magpie.methods.components.dictionary import (
     KINDS,
@@ -39,7 +38,6 @@ from magpie.methods.components.dictionary import (
 )
 from magpie.methods.components.image_kind import kind_weight
 from magpie.methods.components.reading import (
-    KIND_SOURCE,
     kind_inputs,
     kind_needs,
     name_inputs,
@@ -50,8 +48,9 @@ from magpie.nn.attention_boost import CalibratedAttention, relevance, relevance_
 from magpie.nn.crf import CRF
 from magpie.nn.views import chain_log_posteriors, view_divergence
 from magpie.schema import Document
+from magpie.vision.kinds import KINDS as PICTURES
 
-__all__ = ["KIND_SOURCE", "Ideas", "IdeasConfig"]
+__all__ = ["Ideas", "IdeasConfig"]
 
 
 class Ideas(nn.Module):

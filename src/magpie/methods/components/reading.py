@@ -13,19 +13,17 @@ from torch import Tensor
 
 from magpie.errors import ConfigError
 from magpie.features import Asset, Assets, Need, Pixels, Texts
-from magpie.features.picture_kinds import KINDS as PICTURES
 from magpie.features.picture_kinds import PictureKinds
 from magpie.methods.components.dictionary import KINDS, Match, confidence, distribution
 from magpie.methods.components.image_kind import statistics_bad
 from magpie.methods.components.switches import IdeasConfig
 from magpie.schema import Document
 from magpie.vision import PixelSpec
+from magpie.vision.kinds import KIND_SOURCE
+from magpie.vision.kinds import KINDS as PICTURES
 from magpie.vision.pixels import HALF
 
-__all__ = ["KIND_SOURCE", "kind_inputs", "kind_needs", "name_inputs", "usable"]
-
-#: source of ContextText notes that name the kind of a post's picture, for training
-KIND_SOURCE = "picture-kind"
+__all__ = ["kind_inputs", "kind_needs", "name_inputs", "usable"]
 
 #: what statistics are taken from; its normalisation is undone without loss
 _SMALL = Pixels(PixelSpec(side=64, fit="squash", normalisation=HALF))
