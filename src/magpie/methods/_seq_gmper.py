@@ -20,7 +20,7 @@ from magpie.methods.grounding import (
     grounding_of,
     picture_of,
 )
-from magpie.methods.tagging import cut_words
+from magpie.methods.words import cut_words
 from magpie.schema import Block, Document, Entity, Grounding, Media, Span
 from magpie.text.tags import decode_tags
 

@@ -23,7 +23,8 @@ from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.methods.base import Batch, Example, Output, ParameterGroup
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import Pieces, Tagging, TaggingConfig, cut_words, word_tags
+from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.methods.words import Pieces, cut_words, word_tags
 from magpie.metrics import Counts
 from magpie.metrics.sequences import score_tags
 from magpie.nn.views import chain_log_posteriors, view_divergence

@@ -44,8 +44,8 @@ from magpie.methods.marking import (
     word_pieces,
 )
 from magpie.methods.pairs import candidate_pairs, pair_types, word_range
-from magpie.methods.tagging import document_words
 from magpie.methods.type_constraint import masked
+from magpie.methods.words import document_words
 from magpie.schema import Annotations, Document, Provenance, Relation
 
 __all__ = [

@@ -21,13 +21,12 @@ from magpie.methods.base import Batch, Example, Method, MethodConfig, Output, Ta
 from magpie.methods.casing import CASE_IDS, case_ids
 from magpie.methods.components.ideas import Ideas, IdeasConfig
 from magpie.methods.labels import LabelSpace, TagOrder, tag_names
+from magpie.methods.words import cut_words, word_runs, word_tags
 from magpie.nn.crf import CRF
 from magpie.schema import Annotations, Document, Entity, Provenance, Span
-from magpie.text.align import words_of
-from magpie.text.tags import decode_tags, encode_tags
-from magpie.text.words import split_words
+from magpie.text.tags import decode_tags
 
-__all__ = ["Pieces", "Tagging", "TaggingConfig", "cut_words", "document_words", "word_tags"]
+__all__ = ["Tagging", "TaggingConfig"]
 
 #: more pieces than any text has
 _UNCUT = 1 << 60
@@ -72,75 +71,12 @@ class TaggingConfig(MethodConfig):
             raise ConfigError("scheme BIOES needs subtoken='first_only', got 'x_tag'")
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """Words of a text as the encoder reads them.
-
-    ``first[w]`` is the position of the first piece of word ``w``; -1 when the word has no piece
-    or was cut off. ``words`` are (block id, start, end) in code points.
-    """
-
-    ids: list[int]
-    first: list[int]
-    words: list[tuple[str, int, int]]
-    cut: int
-
-
-def document_words(document: Document) -> list[tuple[str, int, int]]:
-    """The words of all blocks: those of the corpus where it has some, else our own cut."""
-    return [
-        (block.id, start, end)
-        for block in document.blocks
-        for start, end in (block.words if block.words is not None else split_words(block.text))
-    ]
-
-
-def cut_words(
-    document: Document, encoder: TextEncoder, max_length: int, *, unknown: bool = False
-) -> Pieces:
-    """Words -> pieces, ``[CLS]`` in front and ``[SEP]`` behind, at most ``max_length``.
-
-    A word that yields no piece (a no-break space, an accent alone) keeps its place with
-    ``first = -1``, so words and labels stay aligned; with ``unknown`` it becomes the unknown piece.
-    """
-    words = document_words(document)
-    texts = {block.id: block.text for block in document.blocks}
-    tokenizer = encoder.tokenizer
-    body: list[int] = []
-    first: list[int] = []
-    limit = max_length - 2
-    cut = 0
-    encoded = (
-        tokenizer(
-            [texts[block][start:end] for block, start, end in words],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )["input_ids"]
-        if words
-        else []
-    )
-    for cut_word in encoded:
-        ids = cut_word or ([int(tokenizer.unk_token_id)] if unknown else [])
-        if not ids or len(body) >= limit:
-            first.append(-1)
-            cut += bool(ids)
-            continue
-        first.append(len(body) + 1)
-        body.extend(ids)
-    return Pieces(
-        [int(tokenizer.cls_token_id), *body[:limit], int(tokenizer.sep_token_id)],
-        first,
-        words,
-        cut,
-    )
-
-
 class Tagging(Method):
     """Scores are emissions of a chain over the text; subclasses give :meth:`scores`."""
 
     tasks: ClassVar[frozenset[Task]] = frozenset({Task.NER})
     padding: ClassVar[Mapping[str, float]] = {"first": -1}
+    adjustable: ClassVar[frozenset[str]] = frozenset({"constrain_bio"})
     #: the ideas that it has a place for, beside the dictionary's part in the emissions
     places: ClassVar[frozenset[str]] = frozenset()
     #: why it has none for a boost of attention
@@ -349,7 +285,7 @@ class Tagging(Method):
     ) -> Annotations:
         words = example.notes["words"]
         entities: list[Entity] = []
-        for block, begin, after in _runs(words):
+        for block, begin, after in word_runs(words):
             for kind, start, end in decode_tags(tags[begin:after]):
                 inside = scores[begin + start : begin + end]
                 entities.append(
@@ -361,41 +297,3 @@ class Tagging(Method):
                     )
                 )
         return Annotations(entities=tuple(entities), provenance=Provenance(method=self.name))
-
-
-def word_tags(
-    document: Document,
-    words: Sequence[tuple[str, int, int]],
-    scheme: Literal["BIO", "BIOES"] = "BIO",
-) -> list[str]:
-    """Gold tags of the words; an entity that ends inside a word takes the whole word.
-
-    Of overlapping entities the longer stays, then the earlier: one tag a word holds no more.
-    """
-    tags: list[str] = []
-    for block, begin, after in _runs(words):
-        ranges = [(start, end) for _, start, end in words[begin:after]]
-        chunks = []
-        for entity in document.entities:
-            if entity.span.block != block:
-                continue
-            covered = words_of(ranges, entity.span.start, entity.span.end, how="widened")
-            if covered is not None:
-                chunks.append((entity.type, *covered))
-        kept: list[tuple[str, int, int]] = []
-        for chunk in sorted(chunks, key=lambda c: (c[1] - c[2], c[1])):
-            if all(chunk[2] <= other[1] or other[2] <= chunk[1] for other in kept):
-                kept.append(chunk)
-        tags.extend(encode_tags(kept, after - begin, scheme))
-    return tags
-
-
-def _runs(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """(block, first word, word after the last): tags never reach across blocks."""
-    runs: list[tuple[str, int, int]] = []
-    for index, (block, _, _) in enumerate(words):
-        if runs and runs[-1][0] == block:
-            runs[-1] = (block, runs[-1][1], index + 1)
-        else:
-            runs.append((block, index, index + 1))
-    return runs

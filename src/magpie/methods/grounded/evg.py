@@ -26,7 +26,7 @@ from magpie.errors import ConfigError
 from magpie.methods.base import Batch, ParameterGroup
 from magpie.methods.entity_grounding import EntityGrounding, EntityGroundingConfig
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import document_words
+from magpie.methods.words import document_words
 from magpie.nn.bert_layers import CrossStack, LayerSizes, bert_init
 from magpie.schema import Document, Entity
 from magpie.text.words import split_words

@@ -58,7 +58,7 @@ from magpie.methods.grounding import (
     region_candidates,
 )
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import document_words
+from magpie.methods.words import document_words
 from magpie.nn.pointer import PointerLayer
 from magpie.nn.region_losses import mask_regions, region_bce, region_kl
 from magpie.schema import Annotations, Document, Entity

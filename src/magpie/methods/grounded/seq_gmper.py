@@ -55,7 +55,7 @@ from magpie.methods.base import (
 from magpie.methods.grounding import region_candidates
 from magpie.methods.labels import LabelSpace, tag_names
 from magpie.methods.pictures import where_absent
-from magpie.methods.tagging import word_tags
+from magpie.methods.words import word_tags
 from magpie.nn.bert_layers import bert_init
 from magpie.nn.crf import CRF
 from magpie.nn.region_losses import region_bce

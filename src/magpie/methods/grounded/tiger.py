@@ -46,7 +46,7 @@ from magpie.methods.generation.plans import SentencePlans, Source
 from magpie.methods.generation.sentences import SentenceGrammar, SentenceItem
 from magpie.methods.grounding import Candidates, entity_words, region_candidates
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import document_words
+from magpie.methods.words import document_words
 from magpie.nn.region_losses import region_kl
 from magpie.schema import Annotations, Document, Entity
 

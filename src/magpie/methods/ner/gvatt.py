@@ -27,7 +27,8 @@ from magpie.features import Assets, Grid, Need, Pixels
 from magpie.methods.base import Batch, Example
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import where_absent
-from magpie.methods.tagging import Tagging, TaggingConfig, document_words
+from magpie.methods.tagging import Tagging, TaggingConfig
+from magpie.methods.words import document_words
 from magpie.nn.bilstm import BiLSTM
 from magpie.nn.grid_attention import GridAttention, ModulationGate
 from magpie.schema import Document

@@ -37,7 +37,7 @@ from magpie.methods._ise_reading import GraphReader, GraphReadingConfig
 from magpie.methods._ise_words import Vocabularies
 from magpie.methods.base import Batch, Example, Output, ParameterGroup
 from magpie.methods.labels import LabelSpace
-from magpie.methods.tagging import document_words
+from magpie.methods.words import document_words
 from magpie.nn.bottleneck import divergence_from_standard
 from magpie.nn.topics import TopicAttention, TopicModel, Topics, weigh_words
 from magpie.schema import Annotations, Document

@@ -39,8 +39,8 @@ from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import masked_words, word_pieces
 from magpie.methods.pairs import object_pairs, word_range
 from magpie.methods.relating import Relating, RelatingConfig
-from magpie.methods.tagging import document_words
 from magpie.methods.titling import MarkedTitle, mark_title
+from magpie.methods.words import document_words
 from magpie.nn.lockstep import LockStep, TowerStates
 from magpie.nn.object_tokens import ObjectPlaces, ObjectTokens
 from magpie.schema import Document, Region
