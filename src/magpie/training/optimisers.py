@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from magpie.errors import ConfigError
 from magpie.methods.base import Method
@@ -199,17 +200,21 @@ def _in_one_pass(
     if turned.weights:
         _all_at_once(*turned, group)
     if straight.weights:
-        torch._fused_adamw_(
-            *straight,
+        adamw(
+            straight.weights,
+            straight.gradients,
+            straight.first,
+            straight.second,
             [],
             [torch.tensor(_LATE)] * len(straight.weights),
-            lr=group["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
+            fused=True,
             amsgrad=False,
             maximize=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
         )
 
 
