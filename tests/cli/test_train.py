@@ -68,6 +68,23 @@ def test_train_resume_and_report(tiny_recipe: str, tmp_path: Path) -> None:
     assert "--resume" in again["error"]["mend"]
 
 
+def test_a_start_is_set_and_said(trained_run: Path, tiny_recipe: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(tiny_recipe)
+    less = ["--set", "loop.epochs=1", "--set", "data.limit=16", "--no-test"]
+    more = ["--set", f"start={trained_run}", *less, "--out", str(tmp_path / "run")]
+    said = f"started from bert-crf {trained_run / 'best'} ("
+    rest = "): laid backbones.text, crf, classifier; new nothing; left behind nothing"
+    result = invoke("train", str(recipe), *more)
+    assert result.stderr.count(said) == 1
+    assert rest in result.stderr
+    body = value("train", str(recipe), *more, "--resume")
+    assert body["runs"][0]["start"]["folder"] == str(trained_run / "best")
+    wrong = [*more[2:-1], str(tmp_path / "other"), "--set", "start=nowhere"]
+    assert value("train", str(recipe), *wrong, code=2)["error"]["code"] == "model-missing"
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_share_of_pictures_is_said(tmp_path: Path) -> None:
     recipe = tmp_path / "r.yaml"
     recipe.write_text(

@@ -81,6 +81,8 @@ def _say(line: Mapping[str, Any]) -> None:
             markup=False,
             highlight=False,
         )
+        if "start" in line and not line["resumed"]:
+            stderr().print(_started(line["start"]), markup=False, highlight=False, soft_wrap=True)
     elif line["kind"] == "dev":
         best = "  best so far" if line["best"] else ""
         stderr().print(
@@ -89,6 +91,14 @@ def _say(line: Mapping[str, Any]) -> None:
             markup=False,
             highlight=False,
         )
+
+
+def _started(start: Mapping[str, Any]) -> str:
+    laid, new, left = (", ".join(start[part]) or "nothing" for part in ("laid", "new", "left"))
+    return (
+        f"started from {start['method']} {start['folder']} ({start['digest'][:16]}): "
+        f"laid {laid}; new {new}; left behind {left}"
+    )
 
 
 def _print(summary: Mapping[str, Any], folder: Path) -> None:

@@ -221,6 +221,12 @@ class Method(nn.Module, ABC):
         """
         return cls(config, labels, **cast(Any, backbones))
 
+    def matching(self, other: Method) -> dict[str, str]:
+        """Parts of this method -> those of another, trained one whose weights mean the same and
+        can begin its training (:mod:`magpie.methods.starting`). Backbones, and a method of the
+        same name, need no word."""
+        return {}
+
     def begin(self, stage: str) -> None:
         """Told before a stage of training begins, and with an empty name when the last has ended;
         does nothing unless a method has stages."""

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from magpie.features import Asset, Assets
-from magpie.methods.base import Batch, Example
+from magpie.methods.base import Batch, Example, Method
 from magpie.methods.tagging import Tagging
 
-__all__ = ["Seeing"]
+__all__ = ["Seeing", "text_parts"]
 
 
 class Seeing(Tagging):
@@ -41,6 +41,10 @@ class Seeing(Tagging):
             self.text_dropout = nn.Dropout(dropout)
             self.text_head = nn.Linear(self.text.width, len(self.tag_names))
         self.ideas.see(picture_width, evidence_width)
+
+    def matching(self, other: Method) -> dict[str, str]:
+        """BERT-CRF's for the text head."""
+        return text_parts(other, "text_head") if self.config.ideas.text_head else {}
 
     @property
     def judges(self) -> bool:
@@ -101,3 +105,15 @@ class Seeing(Tagging):
         """Of the parts that are on: they move at the rate of the method's head."""
         heads = self.text_head.parameters() if self.config.ideas.text_head else ()
         return (*heads, *self.ideas.parameters())
+
+
+def text_parts(other: Method, head: str) -> dict[str, str]:
+    """What a trained BERT-CRF brings a tagger that contains one (:meth:`Method.matching`).
+
+    Args:
+        other: the trained method; of any but BERT-CRF nothing matches.
+        head: name of the part that reads the text alone.
+    """
+    if other.name != "bert-crf":
+        return {}
+    return {head: "classifier", **{part: part for part in ("crf", "casing", "ideas")}}

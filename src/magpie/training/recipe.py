@@ -171,6 +171,8 @@ class Recipe:
     save_every: int | None
     #: also write TensorBoard's files
     tensorboard: bool
+    #: run or checkpoint whose weights training begins with
+    start: str | None
     source: Mapping[str, Any] = field(repr=False)
     file: str = ""
 
@@ -204,7 +206,7 @@ class Recipe:
 
 _KEYS = (
     "about", "method", "config", "data", "loop", "optimiser", "seeds", "selection", "stages",
-    "save_every", "tensorboard",
+    "save_every", "start", "tensorboard",
 )  # fmt: skip
 
 
@@ -216,12 +218,17 @@ class _Rest:
     seeds: tuple[int, ...] = (0,)
     save_every: int | None = None
     tensorboard: bool = False
+    start: str | None = None
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ConfigError(f"seeds must be different numbers from 0 on, got {self.seeds}")
         if self.save_every is not None and self.save_every < 1:
             raise ConfigError(f"save_every must be at least 1, got {self.save_every}")
+        if self.start is not None and not self.start.strip():
+            raise ConfigError(
+                "start names no folder", mend="Name a run or a checkpoint, or leave start out."
+            )
 
 
 def read_recipe(
@@ -270,7 +277,7 @@ def _checked(value: Mapping[str, Any], place: Place) -> Recipe:
         raise error.at(place.of(("method",))) from None
     rest = build(
         _Rest,
-        {k: value[k] for k in ("about", "seeds", "save_every", "tensorboard") if k in value},
+        {f.name: value[f.name] for f in dataclasses.fields(_Rest) if f.name in value},
         place,
     )
     selection = build(SelectionConfig, value.get("selection"), place, ("selection",))
@@ -283,6 +290,7 @@ def _checked(value: Mapping[str, Any], place: Place) -> Recipe:
         selection=selection,
         save_every=rest.save_every,
         tensorboard=rest.tensorboard,
+        start=rest.start,
         # Through JSON, so that only what a file can hold stays.
         source=parse_json(dump_json(dict(value))),
         file=place.file,

@@ -28,11 +28,13 @@ import torch
 
 import magpie
 from magpie._io import atomic_write, dump_json
+from magpie.engine.trained import checkpoint_folder
 from magpie.errors import ConfigError, ModelError
 from magpie.features.supply import Supplier
 from magpie.methods.base import Method
 from magpie.methods.checkpoint import load_method, load_weights, read_card, same_labels
 from magpie.methods.registry import entry, method_class
+from magpie.methods.starting import start_from
 from magpie.training import checkpoint
 from magpie.training.checkpoint import Progress, RandomState
 from magpie.training.data import (
@@ -71,6 +73,8 @@ class RunResult:
     epoch: int
     pictures: Mapping[str, Any]
     seconds: float
+    #: what it began with, where that was a checkpoint (:class:`magpie.methods.starting.Started`)
+    start: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As in ``run.json``."""
@@ -82,6 +86,7 @@ class RunResult:
             "epoch": self.epoch,
             "pictures": dict(self.pictures),
             "seconds": self.seconds,
+            **({} if self.start is None else {"start": dict(self.start)}),
         }
 
 
@@ -123,6 +128,7 @@ class _Run:
         self.begun = time.monotonic()
         self.progress = Progress()
         self.states: list[RandomState] = []
+        self.start: Mapping[str, Any] | None = None
         self.resumed = resume and checkpoint.has_progress(folder / LAST)
         self._check_folder(resume)
         self.data = training_data(recipe.watched)
@@ -189,6 +195,9 @@ class _Run:
         if not self.resumed:
             cls = method_class(self.recipe.method)
             method = cls.build(self.recipe.config, self.data.labels)
+            if self.recipe.start is not None:
+                place = Path(self.recipe.start).expanduser()
+                self.start = start_from(method, checkpoint_folder(place) or place).to_dict()
             if self.processes.rank:
                 # Else all processes would drop out the same units.
                 torch.manual_seed(self.seed + 1_000_003 * self.processes.rank)
@@ -202,6 +211,7 @@ class _Run:
                 where=str(card.folder),
                 mend="Give it the same files, or train anew in another folder.",
             )
+        self.start = card.notes.get("start")
         self.progress, self.states = checkpoint.read_progress(self.folder / LAST)
         return load_method(self.folder / LAST, device=self.processes.device)
 
@@ -218,7 +228,11 @@ class _Run:
             "needs": sorted({need.describe()["kind"] for need in self.method.needs()}),
             "pictures": {split: each.to_dict() for split, each in self.data.pictures.items()},
             "resumed": self.resumed,
+            **self._begun_with(),
         }
+
+    def _begun_with(self) -> dict[str, Any]:
+        return {} if self.start is None else {"start": dict(self.start)}
 
     def _done(self) -> RunResult | None:
         """The result of a run that came to its end before."""
@@ -292,6 +306,7 @@ class _Run:
             "pictures": {split: each.to_dict() for split, each in self.data.pictures.items()},
             "features": self.supplier.fingerprints(self.method.needs()),
             "versions": {"magpie": magpie.__version__, "torch": torch.__version__},
+            **self._begun_with(),
         }
 
     def _save_best(self, scores: Scores, stage: Stage, epoch: int) -> None:
@@ -358,4 +373,5 @@ class _Run:
             epoch=selected["epoch"],
             pictures=notes["pictures"],
             seconds=seconds,
+            start=notes.get("start"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +40,10 @@ def test_a_start_near_bert_crf_predicts_what_bert_crf_predicts() -> None:
     ]
 
 
-def test_the_scores_of_a_trained_bert_crf_stay_to_the_digit() -> None:
-    """Its weights loaded and r = 0 forced: whatever the rest of UMT says."""
+def test_the_scores_of_a_trained_bert_crf_stay_to_the_digit(tmp_path: Path) -> None:
+    """Begun with its checkpoint and r = 0 forced: whatever the rest of UMT says."""
+    from magpie.methods.checkpoint import save_method
+    from magpie.methods.starting import start_from
     from magpie.training.scoring import score_method
 
     plain = bert().train()
@@ -52,9 +55,11 @@ def test_the_scores_of_a_trained_bert_crf_stay_to_the_digit() -> None:
         plain(batch).loss.backward()
         optimiser.step()
     method = umt(umt_compat=True, reliability_bias=-1000.0)
-    method.backbones["text"].load_state_dict(plain.backbones["text"].state_dict())
-    method.text_classifier.load_state_dict(plain.classifier.state_dict())
-    method.crf.load_state_dict(plain.crf.state_dict())
+    save_method(plain, tmp_path / "c")
+    start_from(method, tmp_path / "c")
+    mine, other = method.eval()(batch_of(method, documents)), plain.eval()(batch)
+    assert torch.equal(mine.scores["emissions"], other.scores["emissions"])
+    assert torch.equal(mine.losses["main"], other.losses["main"])
     ours, theirs = (
         score_method(each.eval(), documents, Supplier(), "ner-span-conll@1").report
         for each in (method, plain)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Grid, Need, Pixels
-from magpie.methods.base import Batch, Example, ParameterGroup
+from magpie.methods.base import Batch, Example, Method, ParameterGroup
 from magpie.methods.labels import LabelSpace
 from magpie.methods.pictures import (
     check_default_image,
@@ -32,6 +32,7 @@ from magpie.methods.pictures import (
     default_pixels,
     where_absent,
 )
+from magpie.methods.seeing import text_parts
 from magpie.methods.tagging import Tagging, TaggingConfig
 from magpie.nn.bert_layers import CrossStack, LayerSizes, SelfLayer, bert_init
 from magpie.schema import Document
@@ -226,6 +227,10 @@ class Umt(Tagging):
         if isinstance(need, Grid):
             return (self.config.grid_width, need.cells, need.cells)
         return (3, need.spec.side, need.spec.side)
+
+    def matching(self, other: Method) -> dict[str, str]:
+        """BERT-CRF's for the text head."""
+        return text_parts(other, "text_classifier") if self.config.missing == "shortcut" else {}
 
     def needs(self) -> frozenset[Need]:
         return frozenset({self.picture}) | self.ideas.needs()
