@@ -192,7 +192,10 @@ def test_pictures_that_settings_name_stay(tmp_path: Path) -> None:
     pictures = []
     for number, colour in enumerate(("red", "blue")):
         Image.new("RGB", (8, 8), colour).save(tmp_path / f"{number}.png")
-        picture = {"missing": "default_image", "default_image": str(tmp_path / f"{number}.png")}
+        picture: dict[str, Any] = {
+            "missing": "default_image",
+            "default_image": str(tmp_path / f"{number}.png"),
+        }
         pictures.append(made("mmner-model", **settings, **picture))
     trained, method = pictures
     blue = method.default_image.clone()
