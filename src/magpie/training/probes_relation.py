@@ -25,6 +25,7 @@ RELATION["bert-re"] = Probe(
 )
 
 # Captions are read beside the picture; none was generated, so that branch is the post's words.
+# At higher rates some seeds never leave the text: 5e-4 learned from every seed that was tried.
 RELATION["camim"] = Probe(
     task="mre",
     config={
@@ -43,9 +44,9 @@ RELATION["camim"] = Probe(
         "dropout": 0.0,
         "module_dropout": 0.0,
     },
-    train=320,
+    train=800,
     test=200,
-    loop=LoopConfig(epochs=8, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.05)),
+    loop=LoopConfig(epochs=12, batch=16, optimiser=OptimiserConfig(rate=5e-4, warmup=0.1)),
 )
 
 # No picture is generated and no score is known: both streams of the post's own picture count half.
