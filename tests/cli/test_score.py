@@ -398,3 +398,15 @@ def test_kinds_need_documents(tmp_path: Path) -> None:
     absent = run(gold, text, "--kinds", "somebody/clip-of-mine", "--images", tmp_path)
     assert absent.exit_code != 0
     assert "hf download somebody/clip-of-mine" in " ".join(absent.output.split())
+
+
+def test_kinds_need_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="kinds of pictures need the extra 'train'")
+    gold, text, _ = pictured(tmp_path)
+    empty = tmp_path / "elsewhere"
+    empty.mkdir()
+    failed = run(gold, text, "--kinds", "tiny-clip", "--images", empty, "--json")
+    assert failed.exit_code == 2
+    error = json.loads(failed.stdout)["error"]
+    assert error["message"] == "--kinds found no picture of the gold's 3 documents"
+    assert "--images" in error["mend"]

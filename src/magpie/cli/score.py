@@ -186,6 +186,7 @@ def _with_kinds(gold: list[Scored], model: str, images: str | None) -> list[Scor
     from magpie.features.build import default_store
     from magpie.features.picture_kinds import with_kinds
     from magpie.features.supply import Supplier
+    from magpie.vision.kinds import KIND_SOURCE
 
     documents = [scored.document for scored in gold if scored.document is not None]
     if not documents:
@@ -194,14 +195,20 @@ def _with_kinds(gold: list[Scored], model: str, images: str | None) -> list[Scor
             mend="Give documents in JSONL, and with --images the folder of their pictures.",
         )
     supplier = Supplier(root=images, store=default_store())
-    noted = iter(
-        with_kinds(
-            documents,
-            model,
-            lambda rows, need: [row[need] for row in supplier.many(rows, {need})],
-        )
+    noted = with_kinds(
+        documents,
+        model,
+        lambda rows, need: [row[need] for row in supplier.many(rows, {need})],
     )
-    return [each if each.document is None else replace(each, document=next(noted)) for each in gold]
+    if not any(note.source == KIND_SOURCE for each in noted for note in each.context):
+        raise ConfigError(
+            f"--kinds found no picture of the gold's {len(documents):,} documents",
+            mend="Name the folder of their pictures: --images.",
+        )
+    following = iter(noted)
+    return [
+        each if each.document is None else replace(each, document=next(following)) for each in gold
+    ]
 
 
 def _changes(gold: list[Scored], systems: list[tuple[str, Analysis]]) -> list[Changed]:
