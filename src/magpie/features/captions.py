@@ -18,6 +18,7 @@ import numpy as np
 from magpie.errors import ConfigError, MagpieError
 from magpie.features.needs import Asset, Need, Texts
 from magpie.features.source import Arrays, Ask, Picture, Pictures, Source, first_picture
+from magpie.features.spelled import name_and_settings
 from magpie.schema import ContextText, Document
 
 if TYPE_CHECKING:
@@ -190,16 +191,6 @@ def caption_need(name: str) -> Captions:
         >>> caption_need("captioner:llava?length=128&prompt=Who is there?")
         Captions(captioner='llava', prompt='Who is there?', length=128, beams=1)
     """
-    captioner, _, given = name.removeprefix(CAPTIONER).partition("?")
-    kinds: dict[str, type[int] | type[str]] = {"prompt": str, "length": int, "beams": int}
-    settings: dict[str, Any] = {}
-    for part in filter(None, given.split("&")):
-        key, _, value = part.partition("=")
-        try:
-            settings[key] = kinds[key](value)
-        except (KeyError, ValueError):
-            raise ConfigError(
-                f"cannot read {part!r} of {name}",
-                mend=f"Settings are {', '.join(kinds)}, such as length=128&beams=3.",
-            ) from None
+    kinds = {"prompt": str, "length": int, "beams": int}
+    captioner, settings = name_and_settings(name, CAPTIONER, kinds, "length=128&beams=3")
     return Captions(captioner, **settings)

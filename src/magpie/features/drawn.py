@@ -20,6 +20,7 @@ from magpie.errors import ConfigError
 from magpie.features.generated import Generated, generated_view, view_of
 from magpie.features.needs import Asset, Need
 from magpie.features.source import Arrays, Ask, Source
+from magpie.features.spelled import name_and_settings
 from magpie.schema import Document, Media
 
 if TYPE_CHECKING:
@@ -123,20 +124,8 @@ def drawn_need(folder: str) -> Drawn | None:
     """
     if not folder.startswith(PIPELINE):
         return None
-    name, _, given = folder.removeprefix(PIPELINE).partition("?")
-    settings: dict[str, Any] = {}
-    kinds: dict[str, type[int] | type[float]] = {
-        "side": int, "steps": int, "guidance": float, "seed": int,
-    }  # fmt: skip
-    for part in filter(None, given.split("&")):
-        key, _, value = part.partition("=")
-        try:
-            settings[key] = kinds[key](value)
-        except (KeyError, ValueError):
-            raise ConfigError(
-                f"cannot read {part!r} of {folder}",
-                mend=f"Settings are {', '.join(kinds)}, such as side=256&steps=20.",
-            ) from None
+    kinds = {"side": int, "steps": int, "guidance": float, "seed": int}
+    name, settings = name_and_settings(folder, PIPELINE, kinds, "side=256&steps=20")
     return Drawn(name, **settings)
 
 
