@@ -136,11 +136,11 @@ class Extractor:
                 mend="They are for trained models: model=RUN (--model).",
             )
         config = self._tagger.config
-        settings = {"model": config.digest, "ground": self._ground_name()}
+        parts = {"model": config.digest, "ground": self._ground_name()}
         self.provenance = Provenance(
             method=METHOD,
             version=f"{magpie.__version__}+model.{config.version or config.digest[:8]}",
-            config_digest=text_digest(dump_json(settings))[:16],
+            config_digest=text_digest(dump_json(parts))[:16],
         )
 
     def __call__(
