@@ -73,8 +73,10 @@ class TranslationSettings:
     mask_padding: bool = False
     #: keep the picture encoder as it is
     freeze_vision: bool = False
-    #: replaces the hidden dropout of the text encoder
+    #: replaces the hidden and attention dropout of the text encoder
     text_dropout: float | None = None
+    #: replaces the latter alone
+    attention_dropout: float | None = None
 
     def check_translation(self) -> None:
         """Raises ConfigError for an impossible value."""
@@ -103,9 +105,18 @@ class Translated(Method):
         self.project = nn.Linear(vision.width, text.width)
         self.fusion = MultiGrained(text.width)
 
+    @staticmethod
+    def load_text(config: Any) -> TextEncoder:
+        """The text encoder that its settings name."""
+        return load_text(
+            config.text,
+            dropout=config.text_dropout,
+            attention_dropout=config.attention_dropout,
+        )
+
     @classmethod
     def build(cls, config: Any, labels: LabelSpace) -> Self:
-        text = load_text(config.text, dropout=config.text_dropout)
+        text = cls.load_text(config)
         vision = load_vision(config.vision, side=config.image_side)
         # Both heads take (config, labels, text, vision).
         return cast(Self, cast(Any, cls)(config, labels, text, vision))

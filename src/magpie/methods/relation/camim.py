@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
+from magpie.backbones import TextEncoder, VisionEncoder, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need, Texts
 from magpie.methods._tmr_relations import TranslatedPairs, TranslatedPairsConfig
@@ -119,7 +119,7 @@ class Camim(TranslatedPairs):
 
     @classmethod
     def build(cls, config: CamimConfig, labels: LabelSpace) -> Self:
-        text, captions = (load_text(config.text, dropout=config.text_dropout) for _ in range(2))
+        text, captions = (cls.load_text(config) for _ in range(2))
         vision = load_vision(config.vision, side=config.image_side)
         return cls(config, labels, text, captions, vision)
 

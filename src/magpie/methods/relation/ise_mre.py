@@ -53,8 +53,10 @@ class IseMreConfig(GraphReadingConfig):
     """Settings of ISE; the defaults are the published ones where those are known."""
 
     text: str = "openai/clip-vit-base-patch32"
-    #: replaces the hidden dropout of the text encoder
+    #: replaces the hidden and attention dropout of the text encoder
     text_dropout: float | None = None
+    #: replaces the latter alone
+    attention_dropout: float | None = None
     #: a text node: alone, its words by themselves; context, its pieces within the marked sentence
     node_text: Literal["alone", "context"] = "alone"
     #: of the states of a phrase's pieces
@@ -224,7 +226,8 @@ class IseMre(NodeMaking):
 
     @classmethod
     def build(cls, config: IseMreConfig, labels: LabelSpace) -> Self:
-        text = load_text(config.text, dropout=config.text_dropout)
+        dropouts = {"dropout": config.text_dropout, "attention_dropout": config.attention_dropout}
+        text = load_text(config.text, **dropouts)
         vision = load_vision(config.vision, side=config.image_side) if config.vision else None
         return cls(config, labels, text, vision)
 

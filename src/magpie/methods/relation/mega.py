@@ -70,8 +70,10 @@ class MegaConfig(RelatingConfig):
     landmark_seed: int = 0
     #: before the classifier
     dropout: float = 0.5
-    #: replaces the hidden dropout of the text encoder
+    #: replaces the hidden and attention dropout of the text encoder
     text_dropout: float | None = None
+    #: replaces the latter alone
+    attention_dropout: float | None = None
     #: hide padded words from objects, and leave out objects that are not there; published: neither
     mask_padding: bool = False
     #: the alignment of words and objects is re-shaped, not transposed, which scrambles it
@@ -120,7 +122,12 @@ class Mega(Relating):
 
     @classmethod
     def build(cls, config: MegaConfig, labels: LabelSpace) -> Self:
-        return cls(config, labels, load_text(config.text, dropout=config.text_dropout))
+        text = load_text(
+            config.text,
+            dropout=config.text_dropout,
+            attention_dropout=config.attention_dropout,
+        )
+        return cls(config, labels, text)
 
     @property
     def _objects(self) -> Need:
