@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from magpie.cli.app import app
 from magpie.cli.score import _labels
-from magpie.schema import Annotations, Block, Document, Entity, Media, Span
+from magpie.schema import Annotations, Block, Document, Entity, Media, Relation, Span
 
 
 def run(*arguments: object) -> Result:
@@ -410,3 +410,19 @@ def test_kinds_need_a_picture(tmp_path: Path) -> None:
     error = json.loads(failed.stdout)["error"]
     assert error["message"] == "--kinds found no picture of the gold's 3 documents"
     assert "--images" in error["mend"]
+
+
+def test_gold_with_more_than_mentions_must_say_what_is_scored(tmp_path: Path) -> None:
+    """Mentions that a relation corpus gives away would be scored as perfect."""
+    mentions = [Entity(id="e0", span=Span("b0", 0, 3), type="PER")]
+    mentions.append(Entity(id="e1", span=Span("b0", 7, 12), type="LOC"))
+    relation = Relation(id="r0", head="e0", tail="e1", type="/per/loc/place_of_residence")
+    said = Annotations(entities=tuple(mentions), relations=(relation,))
+    document = Document.from_text("Ada in Porto", id="1").with_annotations(said)
+    path = write(tmp_path / "gold.jsonl", json.loads(document.to_json()))
+    refused = run(path, path)
+    assert refused.exit_code == 2
+    assert "relations beside its mentions" in refused.stderr
+    assert "--task mre" in refused.stderr
+    for task, name in (("mre", "mre-no-none@1"), ("ner", "ner-span-conll@1")):
+        assert json.loads(run(path, path, "--task", task, "--json").stdout)["protocol"] == name

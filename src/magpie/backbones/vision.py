@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 
 from magpie.backbones.base import Backbone, load_local
@@ -42,6 +42,11 @@ class VisionEncoder(Backbone):
     def __init__(self, model: PreTrainedModel, name: str, pixels: PixelSpec) -> None:
         super().__init__(model, name)
         self.pixels = pixels
+        if self.convolutional:
+            # What a ReLU is given nobody reads again: half the large maps of a pass are spared.
+            for part in model.modules():
+                if isinstance(part, nn.ReLU):
+                    part.inplace = True
 
     @property
     def transformer(self) -> PreTrainedModel:
@@ -69,6 +74,9 @@ class VisionEncoder(Backbone):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, 3, side, side] -> [B, P, C]."""
+        if self.convolutional and pixels.device.type == "cpu":
+            # With colours last every convolution takes oneDNN; else small batches do not.
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
         states = cast(Tensor, self.transformer(pixel_values=pixels).last_hidden_state)
         return states.flatten(2).transpose(1, 2) if self.convolutional else states
 

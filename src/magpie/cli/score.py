@@ -39,7 +39,10 @@ def score_command(
     ],
     task: Annotated[
         str | None,
-        typer.Option(help="What is scored (ner, gmner ...); by default what the protocol scores."),
+        typer.Option(
+            help="What is scored (ner, gmner, mre ...); by default what the protocol scores, or "
+            "mentions where gold holds nothing else."
+        ),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Protocol by name and version, such as ner-span-strict@1.")
@@ -115,6 +118,9 @@ def score_command(
 
     name = protocol or _default(task or "ner")
     chosen = by_name(name)
+    wanted = list(_read(gold, chosen))
+    if protocol is None and task is None:
+        _check_mentions_only(wanted, gold)
     if task is not None and chosen.task != task:
         raise ConfigError(
             f"protocol {name} scores the task {chosen.task}, not {task}",
@@ -128,7 +134,6 @@ def score_command(
     }
     options = {key: value for key, (value, default) in flags.items() if value != default}
     options |= _options(chosen, option or [])
-    wanted = list(_read(gold, chosen))
     learnt = None if train is None else list(_read(train, chosen))
     full = analyse or kinds is not None or train is not None or html is not None
     if kinds is not None:
@@ -282,6 +287,25 @@ def _default(task: str) -> str:
     if task not in DEFAULTS:
         raise NotFoundError(f"no task {task!r}", mend=f"Tasks are: {', '.join(DEFAULTS)}.")
     return DEFAULTS[task]
+
+
+def _check_mentions_only(gold: list[Scored], path: Path) -> None:
+    """Refuses to take it for granted that mentions are meant where gold says more than them.
+
+    The mentions of a relation corpus are given to the systems: scored, they would be perfect.
+    """
+    from magpie.errors import ConfigError
+
+    kinds = {"relations": "mre", "events": "events", "links": "forms"}
+    for scored in gold:
+        for kind, task in kinds.items():
+            said = None if scored.document is None else scored.document.annotations
+            if getattr(said, kind, ()):
+                raise ConfigError(
+                    f"document {scored.id!r} has {kind} beside its mentions: say what is scored",
+                    where=str(path),
+                    mend=f"Give --task {task}, --task ner for the mentions alone, or a --protocol.",
+                )
 
 
 def _options(chosen: Protocol, given: list[str]) -> dict[str, OptionValue]:

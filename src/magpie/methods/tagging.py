@@ -48,7 +48,7 @@ class TaggingConfig(MethodConfig):
     tag_order: Literal["umt", "umgf"] = "umt"
     #: how words are cased is summed into the piece embeddings: what a lower-casing encoder loses
     casing: bool = False
-    #: replaces that of the encoder's configuration; 0 lets training use the fused kernel on a CPU
+    #: replaces that of the encoder's configuration; 0 allows the fused kernel on a CPU
     attention_dropout: float | None = None
     #: on the encoder's last states
     dropout: float = 0.1

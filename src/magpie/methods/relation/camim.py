@@ -160,18 +160,20 @@ class Camim(TranslatedPairs):
         """[B, V, I, P, D], the whole picture before its objects; zeros for pictures not there."""
         i = batch.inputs
         images = torch.cat([i["pictures"].unsqueeze(2), i["objects"]], 2)  # B,V,I,3,side,side
-        read = self.read_views(batch).flatten()  # B V
         shape = (self.vision.cells, self.project.out_features)
-        rows = images.new_zeros(len(read), images.shape[2], *shape)
-        # Decided before the encoder: absent pictures cost nothing and leave its norms alone.
-        if bool(read.any()):
-            seen = images.flatten(0, 1)[read]  # n,I,3,side,side
-            # Whole pictures and objects apart: they are scaled in different ways.
-            whole = self.cells(seen[:, 0]).unsqueeze(1)
-            cuts = self.cells(seen[:, 1:].flatten(0, 1)).unflatten(0, (len(seen), -1))
-            found = self.project(torch.cat([whole, cuts], 1))  # n,I,P,D
-            rows = rows.to(found.dtype).index_put((read,), found)
-        return rows.unflatten(0, images.shape[:2])
+        views = []
+        for given, read in zip(images.unbind(1), self.read_views(batch).unbind(1), strict=True):
+            rows = given.new_zeros(*given.shape[:2], *shape)
+            # Decided before the encoder: absent pictures cost nothing and leave its norms alone.
+            if bool(read.any()):
+                seen = given[read]  # n,I,3,side,side
+                # Four passes, as published: batch norms are of pictures of one kind.
+                whole = self.cells(seen[:, 0]).unsqueeze(1)
+                cuts = self.cells(seen[:, 1:].flatten(0, 1)).unflatten(0, (len(seen), -1))
+                found = self.project(torch.cat([whole, cuts], 1))  # n,I,P,D
+                rows = rows.to(found.dtype).index_put((read,), found)
+            views.append(rows)
+        return torch.stack(views, 1)
 
     def first_pieces(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Ids and mask of the marked text that stand beside the generated picture, [N, L]."""
