@@ -158,6 +158,18 @@ def test_the_first_evaluated_epoch_and_ties(tmp_path: Path) -> None:
     assert earlier.epoch == 3
 
 
+def test_evaluations_by_steps(tmp_path: Path) -> None:
+    """Four steps an epoch, sixteen in all; what lies in the first two epochs is not evaluated."""
+    settings = ["loop.batch=4", "selection.steps=3", "selection.first=3"]
+    run(parse_recipe(FLAT, settings), tmp_path / "steps")
+    found = evaluations(tmp_path / "steps")
+    assert [(line["epoch"], line["step"]) for line in found] == [(2, 9), (2, 12), (3, 15), (3, 16)]
+    assert [line["best"] for line in found] == [True, False, False, False]
+    stopped = parse_recipe(FLAT, ["loop.batch=4", "selection.steps=3", "selection.patience=1"])
+    run(stopped, tmp_path / "stopped")
+    assert [line["step"] for line in evaluations(tmp_path / "stopped")] == [3, 6]
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_weights_are_chosen_on_dev_or_as_some_published_ones_were_on_test(
     legacy: bool, tmp_path: Path
@@ -197,6 +209,13 @@ def test_a_share_drawn_with_replacement() -> None:
 def test_an_impossible_share(share: float) -> None:
     with pytest.raises(ConfigError, match="sample_ratio"):
         DataConfig(corpus="controlled@ner", sample_ratio=share)
+
+
+def test_evaluations_by_epochs_or_by_steps() -> None:
+    with pytest.raises(ConfigError, match="steps must be at least 1"):
+        SelectionConfig(steps=0)
+    with pytest.raises(ConfigError, match="one of the two"):
+        SelectionConfig(steps=50, every=2)
 
 
 def test_an_impossible_first_epoch() -> None:

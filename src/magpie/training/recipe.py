@@ -131,18 +131,22 @@ class SelectionConfig:
     patience: int | None = None
     #: epochs between evaluations; the last epoch is always evaluated
     every: int = 1
+    #: steps between evaluations, in place of epochs; the last step is always evaluated
+    steps: int | None = None
     #: first epoch that is evaluated
     first: int = 1
-    #: which of two epochs with one score is kept
+    #: which of two evaluations with one score is kept
     ties: Literal["earlier", "later"] = "earlier"
     #: the test split stands for the development split, so that its score tells nothing of posts
     #: nobody has seen; some published figures were chosen so
     legacy_on_test: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("every", "first", "patience"):
+        for name in ("every", "steps", "first", "patience"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}")
+        if self.steps is not None and self.every != 1:
+            raise ConfigError("evaluations are every so many epochs or steps: give one of the two")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

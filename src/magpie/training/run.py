@@ -46,7 +46,7 @@ from magpie.training.data import (
 from magpie.training.distributed import Processes
 from magpie.training.examples import Examples
 from magpie.training.journal import Journal, draw_plots
-from magpie.training.loop import Position, Trainer
+from magpie.training.loop import Position, Step, Trainer
 from magpie.training.optimisers import moving
 from magpie.training.plain_yaml import load_yaml
 from magpie.training.recipe import Recipe, Stage
@@ -254,17 +254,24 @@ class _Run:
         for step in trainer.steps():
             self.journal.step(progress.stage, stage.name, step)
             every = self.recipe.save_every
-            if not step.ends_epoch:
-                if every is not None and step.step % every == 0:
-                    self._save_last(trainer)
-                continue
-            ends = step.epoch + 1 == stage.loop.epochs
-            due = step.epoch + 1 >= selection.first and (step.epoch + 1) % selection.every == 0
-            if ends or due:
+            due = self._due(step, stage)
+            if due:
                 self._select(stage, step.epoch, step.step)
-            self._save_last(trainer)
-            if selection.patience is not None and progress.waited >= selection.patience:
+            if due or step.ends_epoch or (every is not None and step.step % every == 0):
+                self._save_last(trainer)
+            if due and selection.patience is not None and progress.waited >= selection.patience:
                 break
+
+    def _due(self, step: Step, stage: Stage) -> bool:
+        """Whether the weights behind this step are evaluated; the last ones always are."""
+        selection = self.recipe.selection
+        if step.ends_epoch and step.epoch + 1 == stage.loop.epochs:
+            return True
+        if step.epoch + 1 < selection.first:
+            return False
+        if selection.steps is not None:
+            return step.step % selection.steps == 0
+        return step.ends_epoch and (step.epoch + 1) % selection.every == 0
 
     def _select(self, stage: Stage, epoch: int, step: int) -> None:
         """Scores the development split; keeps the weights if none were better."""
