@@ -16,6 +16,7 @@ KINDS = {"prompt": str, "steps": int}
         ("x:blip", "blip", {}),
         ("x:a/b?", "a/b", {}),
         ("x:a/b?steps=3&&prompt=who = what?", "a/b", {"steps": 3, "prompt": "who = what?"}),
+        ("x:a?prompt=black %26 white%3f 100% of it", "a", {"prompt": "black & white? 100% of it"}),
     ],
 )
 def test_reads_name_and_settings(spelled: str, name: str, settings: dict[str, object]) -> None:

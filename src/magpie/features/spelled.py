@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from magpie.errors import ConfigError
 
@@ -16,7 +17,8 @@ def name_and_settings(
     """The name of a model and what stands behind its question mark.
 
     Args:
-        spelled: ``prefix``, name, and ``?key=value&...`` where there are settings.
+        spelled: ``prefix``, name, and ``?key=value&...`` where there are settings; a value's own
+            ``&`` is written ``%26``.
         prefix: what the name begins with.
         kinds: settings that there are, and what reads each.
         such_as: settings for the error to show.
@@ -33,7 +35,7 @@ def name_and_settings(
     for part in filter(None, given.split("&")):
         key, _, value = part.partition("=")
         try:
-            settings[key] = kinds[key](value)
+            settings[key] = kinds[key](unquote(value))
         except (KeyError, ValueError):
             raise ConfigError(
                 f"cannot read {part!r} of {spelled}",
