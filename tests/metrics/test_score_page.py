@@ -204,10 +204,10 @@ def test_tables_of_the_terminal() -> None:
 def test_comparisons_of_the_terminal() -> None:
     systems = [("a", analysed().report), ("b", analysed(GOLD).report), ("c", analysed().report)]
     two = comparison_table(compare_all(systems[:2], samples=99))
-    assert [str(column.header) for column in two.columns[3:]] == [
-        "minus", "95 % interval", "p swap", "p draw",
+    assert [str(column.header) for column in two.columns[2:]] == [
+        "points", "95 % interval", "p swap", "p draw",
     ]  # fmt: skip
-    assert next(iter(two.columns[3].cells)) == "-71.43"
+    assert next(iter(two.columns[2].cells)) == "-71.43"
     three = comparison_table(compare_all(systems, samples=99))
-    assert str(three.columns[6].header) == "Holm"
-    assert list(three.columns[5].cells)[3] == "1.0000"  # a against c, which are one
+    assert str(three.columns[5].header) == "Holm"
+    assert list(three.columns[4].cells)[3] == "1.0000"  # a against c, which are one

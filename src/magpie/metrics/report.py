@@ -14,6 +14,7 @@ from magpie.metrics.declare import AS_FALSE
 from magpie.metrics.malformed import Malformed
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 __all__ = ["PartReport", "Report", "check_comparable"]
@@ -148,23 +149,16 @@ class Report:
             ),
         }
 
-    def __rich__(self) -> Table:
-        from rich.table import Table
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
         from rich.text import Text
 
+        tables = [
+            _table(name if self.task != "ner" else "ner", part) for name, part in self.parts.items()
+        ]
         options = "".join(f", {key}={value}" for key, value in self.options.items())
         title = f"{self.protocol}{options} on {', '.join(self.sources) or 'unnamed data'}"
-        table = Table(title=Text(title))
-        means = any(isinstance(part.micro, Mean) for part in self.parts.values())
-        headings = ["score", "type", "P", "R", "F1", "correct", "predicted", "gold"]
-        for heading in [*headings, *(["mean", "n"] if means else [])]:
-            table.add_column(heading, justify="left" if heading in ("score", "type") else "right")
-        for name, part in self.parts.items():
-            for kind, value in (("all", part.micro), *part.per_type.items()):
-                interval = part.interval if kind == "all" else part.type_intervals.get(kind)
-                cells = (Text(name if self.task != "ner" else "ner"), Text(kind))
-                table.add_row(*cells, *_cells(value, interval))
-            table.add_section()
+        tables[0].title = Text(title)
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
         lines = [f"{self.documents} documents{failed}; percentages"]
         lines += [f"{key}: {value}" for key, value in self.notes.items()]
@@ -175,19 +169,38 @@ class Report:
             for data in self.data
             if data.doubtful
         ]
-        table.caption = Text("\n".join(lines))
-        return table
+        # Not a caption: that would fold at the width of its table.
+        return Group(*tables, Text("\n".join(lines), style="italic"))
 
 
-def _cells(value: Value, interval: tuple[float, float] | None) -> list[str]:
-    """A row of the table behind its name; counts leave the columns of means to their right out."""
-    shown = f"{100 * value.score:.2f}"
-    if interval is not None:
-        shown += f" [{100 * interval[0]:.2f}, {100 * interval[1]:.2f}]"
+def _table(name: str, part: PartReport) -> Table:
+    """Micro and types; names fold and numbers never do, so that 80 columns show all of both."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    means = isinstance(part.micro, Mean)
+    drawn = part.interval is not None or bool(part.type_intervals)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(Text(name), overflow="fold")
+    shares = ("mean",) if means else ("P", "R", "F1")
+    sums = ("n",) if means else ("correct", "predicted", "gold")
+    for heading in (*shares, *["95 %"] * drawn, *sums):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_row(Text("all"), *_cells(part.micro, part.interval, drawn))
+    for kind, value in part.per_type.items():
+        table.add_row(Text(kind), *_cells(value, part.type_intervals.get(kind), drawn))
+    return table
+
+
+def _cells(value: Value, interval: tuple[float, float] | None, drawn: bool) -> list[str]:
+    """A row of the table behind its names."""
+    between = "" if interval is None else " to ".join(f"{100 * end:.2f}" for end in interval)
+    ends = [between] * drawn
     if isinstance(value, Mean):
-        return [*[""] * 6, shown, str(value.n)]
-    shares = [f"{100 * value.precision:.2f}", f"{100 * value.recall:.2f}", shown]
-    return [*shares, str(value.correct), str(value.predicted), str(value.gold)]
+        return [f"{100 * value.mean:.2f}", *ends, str(value.n)]
+    shares = (f"{100 * share:.2f}" for share in (value.precision, value.recall, value.f1))
+    return [*shares, *ends, str(value.correct), str(value.predicted), str(value.gold)]
 
 
 def check_comparable(first: Report, second: Report) -> None:

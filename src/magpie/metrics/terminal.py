@@ -56,21 +56,24 @@ def _cells(value: Value) -> list[str]:
 
 def comparison_table(comparisons: Sequence[Versus]) -> Table:
     """Differences of the micro scores of every two systems, in points."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     corrected = len(comparisons) > 1
-    table = Table(title="first minus second, points of the micro score")
-    for heading in ("first", "second"):
-        table.add_column(heading, overflow="fold")
+    table = Table(
+        title="points of the micro score", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column("first minus second", overflow="fold")
     table.add_column("score", no_wrap=True)
-    for heading in ("minus", "95 % interval", "p swap", *["Holm"] * corrected, "p draw"):
+    for heading in ("points", "95 % interval", "p swap", *["Holm"] * corrected, "p draw"):
         table.add_column(heading, justify="right", no_wrap=True)
     for each in comparisons:
-        for part, found in each.comparison.parts.items():
+        for at, (part, found) in enumerate(each.comparison.parts.items()):
             holm = [f"{each.corrected[part]:.4f}"] if corrected else []
             table.add_row(
-                *(Text(name) for name in (each.first, each.second, part)),
+                Text("" if at else f"{each.first} minus {each.second}"),
+                Text(part),
                 f"{100 * found.difference:+.2f}",
                 f"{100 * found.low:+.2f} to {100 * found.high:+.2f}",
                 f"{found.p_randomisation:.4f}",
