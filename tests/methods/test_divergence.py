@@ -13,18 +13,25 @@ torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from magpie.corpora.controlled import ControlledConfig, controlled  # noqa: E402
-from magpie.errors import ConfigError, ModelError  # noqa: E402
-from magpie.features.divergence import DivergenceScores  # noqa: E402
-from magpie.features.supply import Supplier  # noqa: E402
-from magpie.methods.divergence import (  # noqa: E402
+from magpie.backbones.divergence import (  # noqa: E402
     DivergenceConfig,
     DivergenceEstimator,
-    EstimatedScores,
+    load_estimator,
+)
+from magpie.corpora.controlled import ControlledConfig, controlled  # noqa: E402
+from magpie.errors import ConfigError, ModelError  # noqa: E402
+from magpie.features.divergence import (  # noqa: E402
+    DivergenceScores,
+    PairScore,
+    PairScoreSource,
+)
+from magpie.features.source import Pictures  # noqa: E402
+from magpie.features.store import Store  # noqa: E402
+from magpie.features.supply import Supplier  # noqa: E402
+from magpie.methods.divergence import (  # noqa: E402
     balanced_batches,
     draw_pairs,
     fit_estimator,
-    load_estimator,
 )
 from magpie.nn.contrast import supervised_contrast  # noqa: E402
 from magpie.schema import Document  # noqa: E402
@@ -152,20 +159,81 @@ def test_saved_and_read_back(tmp_path: Path) -> None:
         DivergenceEstimator.load(tmp_path / "elsewhere")
 
 
+POSTS = list(controlled("test", ControlledConfig(task="mre", size=4, told=0.0)))
+NEED = DivergenceScores("estimator:mine")
+
+
+def supplied(estimator: DivergenceEstimator, store: Store | None = None) -> Supplier:
+    source = PairScoreSource(Pictures(), load=lambda name: estimator)
+    return Supplier(store=store, sources=[source])
+
+
 def test_it_supplies_scores() -> None:
-    estimator = load_estimator("tiny-vilt")
-    supplier = Supplier(suppliers={DivergenceScores: EstimatedScores(estimator, Supplier())})
-    posts = list(controlled("test", ControlledConfig(task="mre", size=4, told=0.0)))
-    need = DivergenceScores()
-    one, two = (supplier(post, {need})[need].arrays["scores"] for post in posts[:2])
+    supplier = supplied(load_estimator("tiny-vilt"))
+    one, two = (asset[NEED].arrays["scores"] for asset in supplier.many(POSTS[:2], {NEED}))
     assert one.shape == (2, 2)
     assert one[0].sum() == pytest.approx(1, abs=1e-6)
     assert one[1].tolist() == [0.5, 0.5]  # nothing was generated
     assert one[0].tolist() != two[0].tolist()
-    medium = dataclasses.replace(posts[1].media[0], id="generated")
-    both = dataclasses.replace(posts[0], media=(*posts[0].media, medium))
-    found = supplier(both, {need})[need].arrays["scores"]
+    medium = dataclasses.replace(POSTS[1].media[0], id="generated")
+    both = dataclasses.replace(POSTS[0], media=(*POSTS[0].media, medium))
+    found = supplier(both, {NEED})[NEED].arrays["scores"]
     assert found[0].tolist() == pytest.approx(one[0].tolist(), abs=1e-6)
+    # The words of these posts are the same: the generated picture counts as the other's own.
+    assert POSTS[0].text == POSTS[1].text
     assert found[1].tolist() == pytest.approx(two[0].tolist(), abs=1e-6)
-    bare = Document(id="bare", blocks=posts[0].blocks)
-    assert not supplier(bare, {need})[need].present
+    bare = Document(id="bare", blocks=POSTS[0].blocks)
+    assert not supplier(bare, {NEED})[NEED].present
+
+
+def test_a_damaged_picture_is_set_aside() -> None:
+    broken = dataclasses.replace(POSTS[0].media[0], data=b"no picture")
+    posts = [dataclasses.replace(POSTS[0], media=(broken,)), POSTS[1]]
+    first, second = supplied(load_estimator("tiny-vilt")).many(posts, {NEED})
+    assert not first[NEED].present
+    assert second[NEED].present
+
+
+def test_scores_are_kept_by_the_weights_the_words_and_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    scores = DivergenceEstimator.scores
+
+    def counted(self: DivergenceEstimator, texts: Any, pixels: Any) -> Any:
+        asked.append(len(texts))
+        return scores(self, texts, pixels)
+
+    monkeypatch.setattr(DivergenceEstimator, "scores", counted)
+    estimator = load_estimator("tiny-vilt")
+    store = Store(tmp_path)
+    for _ in range(2):
+        supplied(estimator, store).many(POSTS, {NEED})
+    assert asked == [len(POSTS)]
+    words = Document.from_text("something else", id="other")
+    other = dataclasses.replace(words, media=POSTS[0].media)
+    supplied(estimator, store).many([other], {NEED})
+    assert asked[1:] == [1]
+    before = supplied(estimator).fingerprints({NEED})
+    with torch.no_grad():
+        estimator.head[0].bias.add_(1.0)
+    supplied(estimator, store).many(POSTS, {NEED})
+    assert asked[2:] == [len(POSTS)]
+    assert supplied(estimator).fingerprints({NEED}) != before
+
+
+def test_a_saved_estimator_by_its_folder(tmp_path: Path) -> None:
+    estimator = load_estimator("tiny-vilt")
+    with torch.no_grad():
+        estimator.head[3].bias.copy_(torch.tensor([0.0, 0.0, 9.0]))
+    estimator.save(tmp_path / "mine")
+    need = DivergenceScores(f"estimator:{tmp_path / 'mine'}")
+    found = Supplier()(POSTS[0], {need})[need].arrays["scores"]
+    ours = supplied(estimator)(POSTS[0], {NEED})[NEED].arrays["scores"]
+    assert found.tolist() == ours.tolist()
+    assert found[0, 0] > 0.99  # the bias strengthens
+    missing = DivergenceScores(f"estimator:{tmp_path / 'none'}")
+    with pytest.raises(ModelError, match="none"):
+        Supplier()(POSTS[0], {missing})
+    with pytest.raises(ConfigError, match="need an estimator's name"):
+        PairScore("")

@@ -17,7 +17,13 @@ from magpie.features.captions import (
     with_captions,
 )
 from magpie.features.depth import DepthSource
-from magpie.features.divergence import DivergenceScores, PublishedScores
+from magpie.features.divergence import (
+    DivergenceScores,
+    PairScoreSource,
+    PublishedScores,
+    both_scores,
+    pair_needs,
+)
 from magpie.features.drawn import DrawnSource, drawn_need, generated_views
 from magpie.features.each import PerPicture, gather, inner, picture_views
 from magpie.features.frames import FrameSource
@@ -103,6 +109,7 @@ class Supplier:
             AlignmentSource(words, scenes),
             CaptionSource(pictures, device=device),
             PictureKindSource(pictures, device=device),
+            PairScoreSource(pictures, device=device),
             DrawnSource(device=device),
             ObjectSource(pictures),
             DepthSource(pictures, device=device),
@@ -184,6 +191,8 @@ class Supplier:
         Raises:
             ConfigError: nobody supplies a need of this kind.
         """
+        if pair := pair_needs(need):
+            return [part for each in pair for part in self.computed(each)]
         drawn = drawn_need(need.folder) if isinstance(need, Generated) else None
         parts: tuple[Need, ...] = caption_needs(need) or (
             (need,) if drawn is None else (drawn, need)
@@ -252,6 +261,9 @@ class Supplier:
             seen = self.generated(documents, need)
             found = iter(self._supply([v for v in seen if isinstance(v, Document)], need.of))
             return [view if isinstance(view, Asset) else next(found) for view in seen]
+        if pair := pair_needs(need):
+            sides = [self._supply(documents, each) for each in pair]
+            return [both_scores(*row) for row in zip(*sides, strict=True)]
         if caption_needs(need):
             return self._texts(documents, cast(Texts, need))
         if names := chunk_names(need, self._parsers):

@@ -63,7 +63,7 @@ class TranslationSettings:
     phrases: tuple[str, ...] = ("tmr-phrases-mnre",)
     #: phrase pieces that are read (K)
     phrase_length: int = 6
-    #: where the scores come from
+    #: where the scores come from: a side source, or estimator:FOLDER
     scores: str = "tmr-weights"
     #: score of "strengthen" for a pair that has none
     strong: float = 0.5
@@ -154,11 +154,15 @@ class Translated(Method):
     def _phrases(self) -> Phrases:
         return Phrases(tuple(self.config.phrases))
 
+    @property
+    def _scores(self) -> DivergenceScores:
+        return DivergenceScores(self.config.scores, self.config.generated_folder)
+
     def needs(self) -> frozenset[Need]:
         wanted: set[Need] = {need for view in self._views for need in view}
         if self.config.phrases:
             wanted.add(self._phrases)
-        return frozenset(wanted | {DivergenceScores(self.config.scores)})
+        return frozenset(wanted | {self._scores})
 
     def add_views(self, example: Example, assets: Assets, fallback: Sequence[str]) -> Example:
         """``pictures`` [V, 3, side, side], ``objects`` [V, R, 3, side, side], ``seen`` [V],
@@ -181,7 +185,7 @@ class Translated(Method):
             if assets[crops].present and self.reads_objects(number):
                 objects[number] = _tensor(assets[crops], "pixels")
         scores = torch.tensor([[c.strong, 1 - c.strong]] * len(views))
-        known = assets[DivergenceScores(c.scores)]
+        known = assets[self._scores]
         if known.present:
             scores = _tensor(known, "scores")
         texts = assets[self._phrases].texts if c.phrases else ()

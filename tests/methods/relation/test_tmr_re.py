@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch", reason="methods need the extra 'train'")
 
 from torch import nn  # noqa: E402
 
+from magpie.backbones.divergence import load_estimator  # noqa: E402
 from magpie.corpora.controlled import ControlledConfig, controlled  # noqa: E402
 from magpie.errors import ConfigError  # noqa: E402
 from magpie.features import Asset  # noqa: E402
@@ -161,6 +163,21 @@ def test_scores_decide_between_the_streams() -> None:
     given = Asset({"scores": torch.tensor([[0.25, 0.75], [0.5, 0.5]]).numpy()})
     supplied = batch_of(method, [POSTS[0]], suppliers={DivergenceScores: lambda *_: given})
     assert supplied.inputs["scores"].tolist() == [[[0.25, 0.75], [0.5, 0.5]]]
+
+
+def test_scores_of_an_estimator_in_a_folder(tmp_path: Path) -> None:
+    """For both pictures; the generated one lies in the folder that the method names."""
+    load_estimator("tiny-vilt").save(tmp_path / "estimator")
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    post = dataclasses.replace(
+        POSTS[0], media=(dataclasses.replace(POSTS[0].media[0], uri="seen/one.jpg"),)
+    )
+    (drawn / "one.png").write_bytes(POSTS[1].media[0].data)
+    method = made(scores=f"estimator:{tmp_path / 'estimator'}", generated_folder=str(drawn))
+    scores = batch_of(method, [post]).inputs["scores"][0]
+    assert torch.allclose(scores.sum(1), torch.ones(2))
+    assert len({round(float(each), 5) for each in (*scores[:, 0], 0.5)}) == 3
 
 
 def test_phrases_of_the_context_or_the_mentions() -> None:
