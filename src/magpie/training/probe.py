@@ -178,7 +178,7 @@ PROBES["tmr-ner"] = Probe(
     },
     train=1000,
     test=200,
-    loop=LoopConfig(epochs=18, batch=16, optimiser=OptimiserConfig(rate=3e-3, warmup=0.05)),
+    loop=LoopConfig(epochs=26, batch=16, optimiser=OptimiserConfig(rate=2e-3, warmup=0.1)),
 )
 PROBES.update(GROUNDED)
 PROBES.update(RELATION)
