@@ -74,9 +74,6 @@ class VisionEncoder(Backbone):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, 3, side, side] -> [B, P, C]."""
-        if self.convolutional and pixels.device.type == "cpu":
-            # With colours last every convolution takes oneDNN; else small batches do not.
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
         states = cast(Tensor, self.transformer(pixel_values=pixels).last_hidden_state)
         return states.flatten(2).transpose(1, 2) if self.convolutional else states
 
