@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
+from magpie.backbones import TextEncoder, VisionEncoder, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Asset, Assets, Crops, Need, Pixels
 from magpie.features.divergence import DivergenceScores
@@ -30,6 +30,7 @@ from magpie.features.generated import Generated
 from magpie.features.phrases import Phrases
 from magpie.methods.base import Batch, Example, Method
 from magpie.methods.labels import LabelSpace
+from magpie.methods.text_settings import text_encoder
 from magpie.nn.multigrained import MultiGrained
 from magpie.vision import PixelSpec
 from magpie.vision.pixels import Normalisation
@@ -105,18 +106,9 @@ class Translated(Method):
         self.project = nn.Linear(vision.width, text.width)
         self.fusion = MultiGrained(text.width)
 
-    @staticmethod
-    def load_text(config: Any) -> TextEncoder:
-        """The text encoder that its settings name."""
-        return load_text(
-            config.text,
-            dropout=config.text_dropout,
-            attention_dropout=config.attention_dropout,
-        )
-
     @classmethod
     def build(cls, config: Any, labels: LabelSpace) -> Self:
-        text = cls.load_text(config)
+        text = text_encoder(config)
         vision = load_vision(config.vision, side=config.image_side)
         # Both heads take (config, labels, text, vision).
         return cast(Self, cast(Any, cls)(config, labels, text, vision))

@@ -34,6 +34,7 @@ from magpie.methods.base import Batch, Example
 from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import add_markers, add_masks
 from magpie.methods.relating import Relating
+from magpie.methods.text_settings import text_encoder
 from magpie.nn.caption_aware import CaptionAware
 from magpie.nn.contrast import in_batch_loss
 from magpie.nn.multigrained import Stream, attend, mix
@@ -119,7 +120,7 @@ class Camim(TranslatedPairs):
 
     @classmethod
     def build(cls, config: CamimConfig, labels: LabelSpace) -> Self:
-        text, captions = (cls.load_text(config) for _ in range(2))
+        text, captions = (text_encoder(config) for _ in range(2))
         vision = load_vision(config.vision, side=config.image_side)
         return cls(config, labels, text, captions, vision)
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magpie.backbones import TextEncoder, VisionEncoder, load_text, load_vision
+from magpie.backbones import TextEncoder, VisionEncoder, load_vision
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need
 from magpie.features.supply import Supplier
@@ -37,6 +37,7 @@ from magpie.methods._ise_reading import GraphReader, GraphReadingConfig
 from magpie.methods._ise_words import Vocabularies
 from magpie.methods.base import Batch, Example, Output, ParameterGroup
 from magpie.methods.labels import LabelSpace
+from magpie.methods.text_settings import text_encoder
 from magpie.methods.words import document_words
 from magpie.nn.bottleneck import divergence_from_standard
 from magpie.nn.topics import TopicAttention, TopicModel, Topics, weigh_words
@@ -226,8 +227,7 @@ class IseMre(NodeMaking):
 
     @classmethod
     def build(cls, config: IseMreConfig, labels: LabelSpace) -> Self:
-        dropouts = {"dropout": config.text_dropout, "attention_dropout": config.attention_dropout}
-        text = load_text(config.text, **dropouts)
+        text = text_encoder(config)
         vision = load_vision(config.vision, side=config.image_side) if config.vision else None
         return cls(config, labels, text, vision)
 
@@ -254,8 +254,6 @@ class IseMre(NodeMaking):
             for name, group, rate in named
             if group
         ]
-
-    # reading
 
     @torch.no_grad()
     def study(self, documents: Sequence[Document], supplier: Supplier) -> None:
@@ -285,8 +283,6 @@ class IseMre(NodeMaking):
         found = states.gather(1, places.unsqueeze(2).expand(-1, -1, states.shape[2]))
         ends = found.unflatten(1, (2, 2)).amax(2).flatten(1)  # N,2D
         return torch.cat([ends, states.mean(1)], 1)
-
-    # topics
 
     def lent_words(self, topics: Topics, z: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
         """o_T and o_I [N, .], and the numbers of the words of either bag [N, L]."""
@@ -332,8 +328,6 @@ class IseMre(NodeMaking):
             topics = self.topics(counts, mean)
             kl, words, pictures = self.topics.losses(topics, counts, visual)
         return topics, self.config.topic_beta * kl + words + pictures
-
-    # scores and losses
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         states = self.sentences(batch)

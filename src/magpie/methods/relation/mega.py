@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magpie.backbones import TextEncoder, load_text
+from magpie.backbones import TextEncoder
 from magpie.errors import ConfigError
 from magpie.features import Assets, Need, RegionFeatures
 from magpie.features.geometry import BoxGeometry
@@ -32,6 +32,7 @@ from magpie.methods.base import Batch, Example
 from magpie.methods.labels import LabelSpace
 from magpie.methods.marking import mark_words
 from magpie.methods.relating import Relating, RelatingConfig
+from magpie.methods.text_settings import text_encoder
 from magpie.nn.multigrained import attend
 from magpie.schema import Document
 
@@ -122,12 +123,7 @@ class Mega(Relating):
 
     @classmethod
     def build(cls, config: MegaConfig, labels: LabelSpace) -> Self:
-        text = load_text(
-            config.text,
-            dropout=config.text_dropout,
-            attention_dropout=config.attention_dropout,
-        )
-        return cls(config, labels, text)
+        return cls(config, labels, text_encoder(config))
 
     @property
     def _objects(self) -> Need:
