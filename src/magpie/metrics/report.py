@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ from magpie.metrics.counts import Counts, Mean, Value
 from magpie.metrics.data import Data
 from magpie.metrics.declare import AS_FALSE
 from magpie.metrics.malformed import Malformed
+from magpie.metrics.value_table import ValueRow, value_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 __all__ = ["PartReport", "Report", "check_comparable"]
 
@@ -39,6 +39,12 @@ class PartReport:
     interval: tuple[float, float] | None = None
     type_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     swapped: bool = False
+
+    def rows(self) -> Iterator[ValueRow]:
+        """The micro value, then those by type."""
+        yield ValueRow("all", self.micro, self.interval)
+        for kind, value in self.per_type.items():
+            yield ValueRow(kind, value, self.type_intervals.get(kind))
 
     @property
     def published(self) -> tuple[float, float]:
@@ -153,12 +159,12 @@ class Report:
         from rich.console import Group
         from rich.text import Text
 
-        tables = [
-            _table(name if self.task != "ner" else "ner", part) for name, part in self.parts.items()
-        ]
         options = "".join(f", {key}={value}" for key, value in self.options.items())
         title = f"{self.protocol}{options} on {', '.join(self.sources) or 'unnamed data'}"
-        tables[0].title = Text(title)
+        tables = [
+            value_table(name if self.task != "ner" else "ner", part.rows(), "" if at else title)
+            for at, (name, part) in enumerate(self.parts.items())
+        ]
         failed = f", {self.failed} of them failed and count as empty" if self.failed else ""
         lines = [f"{self.documents} documents{failed}; percentages"]
         lines += [f"{key}: {value}" for key, value in self.notes.items()]
@@ -171,36 +177,6 @@ class Report:
         ]
         # Not a caption: that would fold at the width of its table.
         return Group(*tables, Text("\n".join(lines), style="italic"))
-
-
-def _table(name: str, part: PartReport) -> Table:
-    """Micro and types; names fold and numbers never do, so that 80 columns show all of both."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    means = isinstance(part.micro, Mean)
-    drawn = part.interval is not None or bool(part.type_intervals)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(Text(name), overflow="fold")
-    shares = ("mean",) if means else ("P", "R", "F1")
-    sums = ("n",) if means else ("correct", "predicted", "gold")
-    for heading in (*shares, *["95 %"] * drawn, *sums):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_row(Text("all"), *_cells(part.micro, part.interval, drawn))
-    for kind, value in part.per_type.items():
-        table.add_row(Text(kind), *_cells(value, part.type_intervals.get(kind), drawn))
-    return table
-
-
-def _cells(value: Value, interval: tuple[float, float] | None, drawn: bool) -> list[str]:
-    """A row of the table behind its names."""
-    between = "" if interval is None else " to ".join(f"{100 * end:.2f}" for end in interval)
-    ends = [between] * drawn
-    if isinstance(value, Mean):
-        return [f"{100 * value.mean:.2f}", *ends, str(value.n)]
-    shares = (f"{100 * share:.2f}" for share in (value.precision, value.recall, value.f1))
-    return [*shares, *ends, str(value.correct), str(value.predicted), str(value.gold)]
 
 
 def check_comparable(first: Report, second: Report) -> None:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from magpie.metrics.analysis import Analysis
 from magpie.metrics.changes import Changed
-from magpie.metrics.counts import Mean, Value
 from magpie.metrics.significance import Versus
+from magpie.metrics.value_table import ValueRow, slim_table, value_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["analysis_tables", "changes_table", "comparison_table"]
-
-_COUNTS = ("P", "R", "F1", "correct", "predicted", "gold")
 
 
 def analysis_tables(analysis: Analysis) -> Iterator[Table]:
@@ -27,14 +25,8 @@ def analysis_tables(analysis: Analysis) -> Iterator[Table]:
     for each in analysis.breakdowns:
         if each.part != main:
             continue
-        table = Table(title=Text(f"{each.part} by {each.by}"))
-        means = any(isinstance(row.value, Mean) for row in each.rows)
-        table.add_column("")
-        for heading in ("mean", "n") if means else _COUNTS:
-            table.add_column(heading, justify="right")
-        for row in each.rows:
-            table.add_row(Text(row.name), *_cells(row.value))
-        yield table
+        rows = (ValueRow(row.name, row.value) for row in each.rows)
+        yield value_table("", rows, f"{each.part} by {each.by}")
     errors = analysis.errors
     if errors is None:
         return
@@ -46,28 +38,14 @@ def analysis_tables(analysis: Analysis) -> Iterator[Table]:
     yield table
 
 
-def _cells(value: Value) -> list[str]:
-    if isinstance(value, Mean):
-        return [f"{100 * value.mean:.2f}", str(value.n)]
-    shares = (value.precision, value.recall, value.f1)
-    numbers = (value.correct, value.predicted, value.gold)
-    return [*(f"{100 * share:.2f}" for share in shares), *map(str, numbers)]
-
-
 def comparison_table(comparisons: Sequence[Versus]) -> Table:
     """Differences of the micro scores of every two systems, in points."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     corrected = len(comparisons) > 1
-    table = Table(
-        title="points of the micro score", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    table.add_column("first minus second", overflow="fold")
-    table.add_column("score", no_wrap=True)
-    for heading in ("points", "95 % interval", "p swap", *["Holm"] * corrected, "p draw"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    numbers = ("points", "95 % interval", "p swap", *["Holm"] * corrected, "p draw")
+    names = ("first minus second", "score")
+    table = slim_table(names, numbers, "points of the micro score")
     for each in comparisons:
         for at, (part, found) in enumerate(each.comparison.parts.items()):
             holm = [f"{each.corrected[part]:.4f}"] if corrected else []
