@@ -21,6 +21,7 @@ NAMES = (
     "reading",
     "locate",
     "crf",
+    "attention",
     "shapley",
     "generation",
     "grounding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from magpie.corpora.controlled import ControlledConfig, controlled
 from magpie.features.supply import Supplier
+from magpie.methods.base import Batch, Output
 from magpie.methods.labels import LabelSpace
 from magpie.methods.registry import method_class
 from magpie.training.distributed import Processes
@@ -95,6 +97,26 @@ def test_bf16_inside_keeps_weights_and_stays_near() -> None:
     found = [step.loss for step in Trainer(prepared.method, prepared, loop).steps()]
     assert found == pytest.approx(losses(LoopConfig(epochs=1, batch=12)), rel=0.05)
     assert {p.dtype for p in prepared.method.parameters()} == {torch.float32}
+
+
+def test_short_texts_in_bf16_take_plain_attention_and_long_ones_the_fused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = examples()
+    forward, fused = prepared.method.forward, []
+
+    def spied(batch: Batch) -> Output:
+        fused.append(torch.backends.cuda.flash_sdp_enabled())
+        return forward(batch)
+
+    monkeypatch.setattr(prepared.method, "forward", spied)
+    for precision in ("bf16", "float32"):
+        loop = LoopConfig(epochs=1, batch=24, precision=precision)
+        list(Trainer(prepared.method, prepared, loop).steps())
+    monkeypatch.setattr("magpie.training.loop.SHORT_BELOW", 8)  # texts here have more pieces
+    list(Trainer(prepared.method, prepared, dataclasses.replace(loop, precision="bf16")).steps())
+    assert fused == [False, True, True]
+    assert torch.backends.cuda.flash_sdp_enabled()  # nothing of it stays
 
 
 def test_only_moving_groups_are_given_to_the_optimiser() -> None:

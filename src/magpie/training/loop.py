@@ -31,11 +31,11 @@ from magpie.training.optimisers import (
     set_rates,
 )
 
-__all__ = ["DivergedError", "LoopConfig", "Position", "Step", "Trainer"]
+__all__ = ["SHORT_BELOW", "DivergedError", "LoopConfig", "Position", "Step", "Trainer"]
 
-#: Pieces from which attention's fused kernel pays in bf16 on a CPU. It sets every small product up
-#: anew: with 40 pieces a step of MiniLM takes a third longer than with plain products.
-_LONG = 192
+#: Pieces below which plain products beat attention's fused kernel in bf16 on a CPU: it sets every
+#: small product up anew (``python -m benchmarks.attention``)
+SHORT_BELOW = 192
 
 
 class DivergedError(MagpieError, RuntimeError):
@@ -195,15 +195,17 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         return means[0], dict(zip(terms, means[1:], strict=True))
 
-    def _precision(self, batch: Batch) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def _precision(self, batch: Batch) -> Iterator[None]:
         if self.config.precision == "float32":
-            return contextlib.nullcontext()
-        where = contextlib.ExitStack()
-        where.enter_context(torch.autocast(self.method.device.type, torch.bfloat16))
+            yield
+            return
+        device = self.method.device.type
         mask = batch.inputs.get("attention_mask")
-        if self.method.device.type == "cpu" and mask is not None and mask.shape[-1] < _LONG:
-            where.enter_context(sdpa_kernel(SDPBackend.MATH))
-        return where
+        short = device == "cpu" and mask is not None and mask.shape[-1] < SHORT_BELOW
+        plain = sdpa_kernel(SDPBackend.MATH) if short else contextlib.nullcontext()
+        with torch.autocast(device, torch.bfloat16), plain:
+            yield
 
     def _check(
         self, loss: torch.Tensor, indices: list[int], losses: dict[str, torch.Tensor]
