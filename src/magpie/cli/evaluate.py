@@ -81,7 +81,8 @@ def evaluate_command(
         options=parsed(option),
         data=data,
         limit=limit,
-        allow_other_labels=allow_other_labels,
+        # A corpus whose test split has labels that its training split lacks is still its own.
+        allow_other_labels=allow_other_labels or (corpus is None and types is None),
     )
     if output is not None:
         result.scores.write(output, split, result.origin())

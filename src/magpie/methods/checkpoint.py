@@ -49,6 +49,7 @@ __all__ = [
     "read_card",
     "same_labels",
     "save_method",
+    "unknown_labels",
     "unwritten",
     "write_method",
 ]
@@ -278,32 +279,40 @@ def _check_needs(card: Card, method: Method) -> None:
         )
 
 
-def check_labels(card: Card, documents: Iterable[Document]) -> None:
-    """Refuses gold that holds labels which the checkpoint cannot predict.
+def unknown_labels(card: Card, documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    """Labels of gold that the checkpoint cannot predict, by field of :class:`LabelSpace`, sorted.
 
     Only kinds of labels that the checkpoint predicts at all are compared: types of entities that
     are given to it, and hidden from it, may be any.
-
-    Raises:
-        ModelError: ``model-mismatch``, naming them.
     """
     gold = LabelSpace.of(documents)
     given = method_class(card.method).given
     hidden = ("entity_types", "fine_types") if "entities" in given and "types" not in given else ()
-    for name, what in _LABELS.items():
-        if name in hidden:
-            continue
+    found = {}
+    for name in _LABELS:
         known: tuple[str, ...] = getattr(card.labels, name)
-        strange = sorted(set(getattr(gold, name)) - set(known))
-        if known and strange:
-            raise ModelError(
-                f"the checkpoint predicts the {what} {', '.join(known)}, but the corpus has "
-                f"{', '.join(strange)}",
-                code="model-mismatch",
-                where=str(card.folder),
-                mend="Take the corpus it was trained for, or allow other labels, which then count "
-                "as missed (--allow-other-labels).",
-            )
+        strange = set(getattr(gold, name)) - set(known)
+        if known and strange and name not in hidden:
+            found[name] = tuple(sorted(strange))
+    return found
+
+
+def check_labels(card: Card, documents: Iterable[Document]) -> None:
+    """Refuses gold that holds labels which the checkpoint cannot predict.
+
+    Raises:
+        ModelError: ``model-mismatch``, naming those of :func:`unknown_labels`.
+    """
+    for name, strange in unknown_labels(card, documents).items():
+        known = ", ".join(getattr(card.labels, name))
+        raise ModelError(
+            f"the checkpoint predicts the {_LABELS[name]} {known}, but the corpus has "
+            f"{', '.join(strange)}",
+            code="model-mismatch",
+            where=str(card.folder),
+            mend="Take the corpus it was trained for, or allow other labels, which then "
+            "count as missed (--allow-other-labels).",
+        )
 
 
 def same_labels(card: Card, labels: LabelSpace) -> None:

@@ -6,6 +6,7 @@ comparable: protocol, corpus with digest, seed, and how the weights were chosen.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from magpie.errors import ConfigError, NotFoundError
-from magpie.methods.checkpoint import Card, check_labels, load_method, read_card
+from magpie.methods.checkpoint import (
+    Card,
+    check_labels,
+    load_method,
+    read_card,
+    unknown_labels,
+)
 from magpie.training.data import (
     Pictured,
     count_pictures,
@@ -80,7 +87,8 @@ def evaluate(
         part: whose score counts; the protocol's main one if None.
         data: where the corpora lie and how they are read; by default as in its recipe.
         limit: at most so many documents.
-        allow_other_labels: score gold with labels that the checkpoint does not know.
+        allow_other_labels: score gold with labels that the checkpoint does not know: they count
+            as missed, and the report's notes name them.
         device: where to compute.
         batch: documents a forward pass.
 
@@ -99,12 +107,17 @@ def evaluate(
         require_pictures(counted, ref, data.images or data.root)
     if not allow_other_labels:
         check_labels(card, documents)
+    unknown = [label for kind in unknown_labels(card, documents).values() for label in kind]
     method = load_method(folder, device=device)
     supplier = supplier_for(data, ref, device or "cpu")
     supplier.check(card.notes.get("features", {}), method.needs())
     scores = score_method(
         method, documents, supplier, name, options=options, part=part, batch=batch
     )
+    if unknown:
+        missed = {"labels never trained, counted as missed": ", ".join(unknown)}
+        report = dataclasses.replace(scores.report, notes={**scores.report.notes, **missed})
+        scores = dataclasses.replace(scores, report=report)
     return Evaluation(scores=scores, card=card, data=fingerprint(ref, documents), pictures=counted)
 
 
@@ -129,7 +142,8 @@ def recipe_data(card: Card) -> DataConfig:
 def final_test(folder: Path, *, device: str | None = None) -> Evaluation | None:
     """Scores best/ of a finished run on the recipe's test split, once, and writes the report.
 
-    The number that counts is the one that the weights were selected by.
+    The number that counts is the one that the weights were selected by. Labels of the test split
+    that the training split lacks (MNRE 1 has two) count as missed.
 
     Returns:
         None where the recipe names no test split.
@@ -152,6 +166,7 @@ def final_test(folder: Path, *, device: str | None = None) -> Evaluation | None:
         options=selection.get("options"),
         part=selection.get("part"),
         data=data,
+        allow_other_labels=True,
         device=device,
     )
     result.scores.write(folder, "test", result.origin())
