@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,6 +77,10 @@ class RelationTwins(ABC):
     def exact(self, batch: Batch) -> Batch:
         """A batch of ours in which nothing but what is compared differs."""
         return batch
+
+    def shared(self, batch: Batch) -> bool:
+        """Runs and undoes what both sides compute with the same kernels; false: not separable."""
+        return False
 
 
 class MoreformerTwins(RelationTwins):
@@ -183,6 +188,12 @@ class CamimTwins(RelationTwins):
         batch.inputs["phrase_mask"] = torch.ones_like(batch.inputs["phrase_mask"])
         return batch
 
+    def shared(self, batch: Batch) -> bool:
+        self.ours.train()
+        self.ours.image_rows(batch).sum().backward()
+        self.ours.zero_grad(set_to_none=True)
+        return True
+
     def loss(self, batch: Batch) -> Tensor:
         i = batch.inputs
         rest = self.ours.config.max_length - i["input_ids"].shape[1]
@@ -245,11 +256,13 @@ def measured(name: str, folder: Path, store: Path, count: int, size: int, rounds
         twins.optimiser.step()
         twins.optimiser.zero_grad()
 
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "theirs": theirs,
         "ours": lambda: ours(False),
         "ours_as_published": lambda: ours(True),
     }
+    if twins.shared(examples.batch(list(range(size)))):
+        works["shared"] = lambda: twins.shared(examples.batch(order.sample(range(count), size)))
     seconds: dict[str, list[float]] = {kind: [] for kind in works}
     # The first round is not counted: optimisers make their states.
     for number in range(rounds + 1):
@@ -266,6 +279,8 @@ def measured(name: str, folder: Path, store: Path, count: int, size: int, rounds
         each = [a / b for a, b in zip(seconds["theirs"], seconds[kind], strict=True)]
         found[f"ratio_{kind}"] = round(medians["theirs"] / medians[kind], 2)
         found[f"ratio_{kind}_of_rounds"] = [round(min(each), 2), round(max(each), 2)]
+        if "shared" in medians:
+            found[f"shared_part_of_{kind}"] = round(medians["shared"] / medians[kind], 2)
     return found
 
 

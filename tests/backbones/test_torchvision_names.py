@@ -134,11 +134,9 @@ def test_gradients_and_batch_statistics_are_the_same() -> None:
     names = resnet_names(resnet_config(network.state_dict()))
     for name, place in names.items():
         if place in ours:
-            # As vectors: the kernels differ, and small parts of a gradient are sums that cancel.
-            mine, other = ours[place].grad, theirs[name].grad
-            assert mine is not None
-            assert other is not None
-            assert float((mine - other).norm() / other.norm()) < 5e-4, name
+            torch.testing.assert_close(
+                ours[place].grad, theirs[name].grad, rtol=1e-3, atol=1e-4, msg=name
+            )
     buffers = dict(encoder.transformer.named_buffers())
     torch.testing.assert_close(
         buffers["embedder.embedder.normalization.running_mean"], network.bn1.running_mean

@@ -43,7 +43,7 @@ class VisionEncoder(Backbone):
         super().__init__(model, name)
         self.pixels = pixels
         if self.convolutional:
-            # What a ReLU is given nobody reads again: half the large maps of a pass are spared.
+            # What a ReLU is given nobody reads again: its map need not be kept beside the answer.
             for part in model.modules():
                 if isinstance(part, nn.ReLU):
                     part.inplace = True

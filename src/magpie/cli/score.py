@@ -296,9 +296,9 @@ def _check_mentions_only(gold: list[Scored], path: Path) -> None:
     """
     from magpie.errors import ConfigError
 
-    kinds = {"relations": "mre", "events": "events", "links": "forms"}
+    tasks = {"relations": "mre, jmere or object-entity", "events": "events", "links": "forms"}
     for scored in gold:
-        for kind, task in kinds.items():
+        for kind, task in tasks.items():
             said = None if scored.document is None else scored.document.annotations
             if getattr(said, kind, ()):
                 raise ConfigError(

@@ -271,6 +271,28 @@ def test_a_long_caption_is_cut() -> None:
         assert batch.inputs["caption_mask"].sum() == length
 
 
+def test_batch_norms_see_one_kind_of_picture_at_a_time() -> None:
+    method = made()
+    batch = batch_of(method, FULL)
+    i = batch.inputs
+    method.train()
+
+    def rows(**inputs: Tensor) -> tuple[Tensor, ...]:
+        """The post's own picture and its objects, the generated picture and its objects."""
+        with torch.no_grad():
+            found = method.image_rows(changed(batch, **inputs))
+        return found[:, 0, 0], found[:, 0, 1:], found[:, 1, 0], found[:, 1, 1:]
+
+    before = rows()
+    pictures, objects = i["pictures"].clone(), i["objects"].clone()
+    pictures[:, 1] *= 0.5  # the generated pictures, paler
+    same = [torch.equal(a, b) for a, b in zip(before, rows(pictures=pictures), strict=True)]
+    assert same == [True, True, False, True]
+    objects[:, 0] *= 0.5
+    same = [torch.equal(a, b) for a, b in zip(before, rows(objects=objects), strict=True)]
+    assert same == [True, False, True, True]
+
+
 def test_an_absent_picture_leaves_its_branch_to_the_words() -> None:
     method = made()
     bare = [
