@@ -14,7 +14,7 @@ Shapes: B pairs, T pieces, P patches with the summary token, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -170,10 +170,14 @@ class DivergenceEstimator(nn.Module):
             "vocabulary": text_digest(vocabulary),
         }
 
-    def save(self, folder: Path) -> None:
-        """Writes settings, tokenizer and weights."""
+    def save(self, folder: Path, notes: Mapping[str, Any] | None = None) -> None:
+        """Writes settings, tokenizer, weights and what there is to say of their training."""
         folder.mkdir(parents=True, exist_ok=True)
-        body = {"config": asdict(self.config), "vilt": self.model.config.to_dict()}
+        body = {
+            "config": asdict(self.config),
+            "vilt": self.model.config.to_dict(),
+            "notes": dict(notes or {}),
+        }
         self.tokenizer.save_pretrained(folder / "tokenizer")
         save_file(
             {n: v.detach().contiguous() for n, v in self.state_dict().items()}, folder / _WEIGHTS
@@ -191,7 +195,7 @@ class DivergenceEstimator(nn.Module):
             raise ModelError(
                 "no divergence estimator in this folder",
                 where=str(folder),
-                mend="Train one with magpie.methods.divergence.fit_estimator, and save it there.",
+                mend="Train one there with `magpie features estimator`.",
             )
         body = parse_json((folder / _CONFIG).read_text("utf-8"), where=str(folder))
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from magpie.features.build import Built
     from magpie.features.store import Store
 
-__all__ = ["build_", "features", "info", "prune", "verify"]
+__all__ = ["build_", "estimator", "features", "info", "prune", "verify"]
 
 features = typer.Typer(
     name="features",
@@ -107,6 +107,76 @@ def _print_built(store: Store, found: dict[str, Built]) -> None:
     if shown.row_count:
         stdout().print(shown)
     stdout().print(Text(f"kept in {store.folder}"))
+
+
+@features.command("estimator")
+@command
+def estimator(
+    folder: Annotated[Path, typer.Argument(help="Where it is saved.")],
+    strengthen: Annotated[
+        str,
+        typer.Option(help="Captions: .jsonl, .csv, a folder (id, text, image), or corpus:split."),
+    ],
+    complement: Annotated[str, typer.Option(help="Posts of the open web, likewise.")],
+    start: Annotated[
+        str, typer.Option(help="A ViLT, or an estimator to go on with: hub name or folder.")
+    ] = "dandelin/vilt-b32-mlm",
+    steps: Annotated[int, typer.Option(help="Batches.")] = 1000,
+    draws: Annotated[int, typer.Option(help="Pairs of each class in a batch.")] = 8,
+    rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,
+    stage: Annotated[
+        Literal["joint", "contrast", "classes"],
+        typer.Option(help="Both losses at once; or contrast first, then classes from it."),
+    ] = "joint",
+    held_out: Annotated[float, typer.Option(help="Share of the pictures to be tested on.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of head, held-out pictures and pairs.")] = 0,
+    device: Annotated[str, typer.Option(help="Where it is trained.")] = "cpu",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one there.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Train a divergence estimator: does a picture strengthen, complement or weaken its text?
+
+    Recipes ask it by scores: estimator:FOLDER.
+    """
+    from magpie._optional import require
+    from magpie.errors import ConfigError
+
+    require("torch", "training an estimator")
+    from magpie.training.divergence import EstimatorPlan, train_estimator
+
+    if folder.exists() and not overwrite:
+        raise ConfigError(
+            "the folder is there already", where=str(folder), mend="Name another, or --overwrite."
+        )
+    plan = EstimatorPlan(
+        start=start,
+        steps=steps,
+        draws=draws,
+        rate=rate,
+        stage=stage,
+        held_out=held_out,
+        seed=seed,
+        device=device,
+    )
+    with Bar() as bar:
+        found = train_estimator(
+            strengthen, complement, folder, plan, on_step=lambda n: bar.show("steps", n, steps)
+        )
+    if json:
+        print_json(found.to_dict())
+        return
+    from rich.text import Text
+
+    for sort, aside in found.set_aside.items():
+        for document, why in aside[:3]:
+            stderr().print(Text(f"set aside: {document}: {why}"))
+        pairs = f"{sort}: {found.pairs[sort]:,} pairs, {len(aside):,} documents set aside"
+        stdout().print(Text(pairs))
+    before, after = found.losses
+    recalls = ", ".join(f"{name} {100 * value:.0f}" for name, value in found.by_class.items())
+    stdout().print(Text(f"loss {before:.3f} at first, {after:.3f} at last"))
+    stdout().print(Text(f"held out: {100 * found.accuracy:.0f} % right (chance 33): {recalls}"))
+    stdout().print(Text(f"scores: estimator:{folder}"))
 
 
 @features.command("info")

@@ -1,7 +1,8 @@
 """Pairs for TMR's divergence estimator, and its training.
 
 Zheng et al., ACL 2023, section 3.2; the estimator itself is :mod:`magpie.backbones.divergence`.
-Trained and saved, it is named where scores are (``estimator:FOLDER``).
+:mod:`magpie.training.divergence` reads what it is trained on; saved, it is named where scores are
+(``estimator:FOLDER``).
 """
 
 from __future__ import annotations
@@ -99,10 +100,11 @@ def fit_estimator(
         stage: see :meth:`DivergenceEstimator.losses`.
     """
     estimator.train()
+    device = estimator.model.device
     optimiser = torch.optim.AdamW(estimator.parameters(), lr=rate)
     for batch in balanced_batches(pairs, steps):
-        pixels = torch.stack([read(pair.picture) for pair in batch])
-        classes = torch.tensor([pair.kind for pair in batch])
+        pixels = torch.stack([read(pair.picture) for pair in batch]).to(device)
+        classes = torch.tensor([pair.kind for pair in batch], device=device)
         terms = estimator.losses([pair.text for pair in batch], pixels, classes, stage)
         optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
