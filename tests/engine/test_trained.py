@@ -184,6 +184,22 @@ def test_a_picture_counts_however_it_is_given(looking: Path, tmp_path: Path) -> 
     assert document.media[0].data is None  # given as an object, not kept
 
 
+def test_an_absent_picture_is_told_of_once(looking: Path, tmp_path: Path) -> None:
+    class Blind:
+        name = "blind"
+
+        def ground(self, request: Any) -> Any:
+            raise AssertionError("nothing can be looked at")
+
+    # The method reads pictures, and so does what looks for its entities: both miss this one.
+    extractor = Extractor(looking, ground=Blind(), root=tmp_path)  # type: ignore[arg-type]
+    (problem,) = extractor("we saw Rocky today", "gone.png").problems
+    assert (problem.code, problem.where) == ("media-absent", "medium 'm0': gone.png")
+    assert problem.mend
+    (alone,) = Extractor(looking, ground=False, root=tmp_path)("we saw Rocky", "gone.png").problems
+    assert (alone.code, alone.where) == ("media-absent", "medium 'm0'")
+
+
 def test_grounding_still_looks_for_what_a_text_method_found(trained_run: Path) -> None:
     class Seen:
         name = "seen"

@@ -28,7 +28,14 @@ from magpie._io import dump_json, text_digest
 from magpie.engine.looking import looking
 from magpie.engine.model import EMBEDDED, check_threads
 from magpie.engine.names import GROUNDER, LETTERING
-from magpie.engine.pictures import Picture, load_pictures, only_sizes, with_bytes, with_pictures
+from magpie.engine.pictures import (
+    Picture,
+    load_pictures,
+    only_sizes,
+    with_bytes,
+    with_pictures,
+    with_problems,
+)
 from magpie.engine.records import document_of, failed_document, unreadable
 from magpie.engine.tagger import BUCKET, Tagger
 from magpie.engine.trained import Trained, checkpoint_folder
@@ -338,8 +345,7 @@ class Extractor:
             root=self._root,
             allow_remote=self._allow_remote,
         )
-        for problem in loaded.problems:
-            document = document.with_problem(problem)
+        document = with_problems(document, loaded.problems)
         if not loaded.images:
             return document
         try:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from magpie.engine.grounding import LoadedMedia
     from magpie.vision import ImageLimits
 
-__all__ = ["Picture", "load_pictures", "only_sizes", "with_bytes", "with_pictures"]
+__all__ = [
+    "Picture",
+    "load_pictures",
+    "only_sizes",
+    "with_bytes",
+    "with_pictures",
+    "with_problems",
+]
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage.Image"
 
@@ -117,3 +124,24 @@ def load_pictures(
         except MagpieError as error:
             problems.append(Problem.from_error(error.at(f"medium {identifier!r}")))
     return LoadedMedia(images, tuple(problems))
+
+
+def with_problems(document: Document, problems: Sequence[Problem]) -> Document:
+    """The document with problems of its pictures, each told once.
+
+    What a trained method said before of the same picture, under the same code, gives way: it knew
+    the reason as a sentence, without the file and the mend apart.
+    """
+
+    def told(old: Problem) -> bool:
+        return any(
+            new.code == old.code
+            and (new.where == old.where or new.where.startswith(f"{old.where}: "))
+            for new in problems
+        )
+
+    kept = tuple(old for old in document.problems if not told(old))
+    document = dataclasses.replace(document, problems=kept)
+    for problem in problems:
+        document = document.with_problem(problem)
+    return document
