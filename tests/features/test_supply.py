@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from magpie.errors import ConfigError, ModelError
 from magpie.features import Asset, Crops, Grid, Need, Pixels, RegionFeatures, Texts
 from magpie.features.boxes import BoxesOf, PublishedBoxes
 from magpie.features.grid import GridSource, grid_of
-from magpie.features.source import Pictures
+from magpie.features.source import Arrays, Ask, Pictures
 from magpie.features.store import Store
 from magpie.features.supply import Supplier
 from magpie.schema import Block, Box, Document, Media, Region
@@ -387,3 +389,22 @@ def test_a_picture_without_any_region(tmp_path: Path) -> None:
     assert asset.arrays["boxes"].shape == (0, 4)
     assert asset.arrays["features"].shape == (0, 2048)
     assert asset.arrays["norm"] == 0
+
+
+def test_what_a_source_draws_changes_no_random_number_outside() -> None:
+    class Drawing(GridSource):
+        """As one that builds a model when it is first asked."""
+
+        def compute(self, asks: Sequence[Ask], need: Grid) -> list[Arrays | Asset]:
+            torch.rand(3)
+            return super().compute(asks, need)
+
+        def fingerprint(self, need: Grid) -> dict[str, Any]:
+            torch.rand(3)
+            return super().fingerprint(need)
+
+    supplier = Supplier(sources=[Drawing(Pictures())])
+    before = torch.random.get_rng_state()
+    assert supplier(post("a", half_red()), {TINY_GRID})[TINY_GRID].present
+    supplier.fingerprints([TINY_GRID])
+    assert torch.equal(torch.random.get_rng_state(), before)

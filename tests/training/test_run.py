@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from magpie.backbones.divergence import load_estimator
 from magpie.errors import ConfigError, MagpieError, MediaError, ModelError
 from magpie.methods.checkpoint import load_method, read_card
 from magpie.schema import from_json
@@ -154,6 +155,26 @@ def test_a_killed_and_resumed_run_ends_bit_equal(
     assert_bit_equal(tmp_path / "whole", tmp_path / "killed")
     assert lines(tmp_path / "whole", "step") == lines(tmp_path / "killed", "step")
     assert lines(tmp_path / "whole", "dev") == lines(tmp_path / "killed", "dev")
+
+
+def test_models_that_load_when_first_asked_disturb_no_resumed_run(tmp_path: Path) -> None:
+    """What the second run loads is loaded at step 4 there, and at step 1 in the first."""
+    estimator = tmp_path / "estimator"
+    load_estimator("tiny-vilt").save(estimator)
+    recipe = parse_recipe(f"""
+        method: tmr-re
+        config: {{text: tiny-bert, vision: tiny-resnet, objects: whole, generated_objects: whole,
+                 object_count: 1, phrases: [], scores: "estimator:{estimator}", max_length: 24}}
+        data: {{corpus: controlled@mre, limit: 24, limit_dev: 8}}
+        loop: {{epochs: 2, batch: 8}}
+        selection: {{protocol: mre-no-none@1, steps: 2}}
+    """)
+    run(recipe, tmp_path / "whole")
+    with pytest.raises(KilledError):
+        run(recipe, tmp_path / "killed", listen=kill_after(5))
+    run(recipe, tmp_path / "killed", resume=True)
+    assert lines(tmp_path / "whole", "step") == lines(tmp_path / "killed", "step")
+    assert_bit_equal(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.parametrize("optimiser", ["bert-adam", "adamw"])

@@ -199,11 +199,12 @@ class DivergenceEstimator(nn.Module):
             )
         body = parse_json((folder / _CONFIG).read_text("utf-8"), where=str(folder))
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        made = cls(
-            _empty(body["vilt"]),
-            cast(PreTrainedTokenizerFast, tokenizer),
-            DivergenceConfig(**body["config"]),
-        )
+        with torch.random.fork_rng(devices=[]):
+            made = cls(
+                _empty(body["vilt"]),
+                cast(PreTrainedTokenizerFast, tokenizer),
+                DivergenceConfig(**body["config"]),
+            )
         made.load_state_dict(load_file(folder / _WEIGHTS))
         return made.eval()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -20,7 +22,7 @@ from magpie.vision import LoadedImage, load_image, read_picture
 if TYPE_CHECKING:
     from magpie.vision import ImageLimits
 
-__all__ = ["Arrays", "Ask", "Picture", "Pictures", "Source", "first_picture"]
+__all__ = ["Arrays", "Ask", "Picture", "Pictures", "Source", "first_picture", "undisturbed"]
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
 
@@ -134,3 +136,19 @@ class Pictures:
         except MagpieError as error:
             return Asset.absent(str(error))
         return Picture(medium.id, data, hashlib.sha256(data).hexdigest(), self.limits)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keeps torch's random numbers as they were.
+
+    A source that loads a model when it is first asked draws numbers; a run that was killed goes on
+    in another place than it began, and would train with other ones ever after.
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    from torch.random import fork_rng
+
+    with fork_rng(devices=[]):
+        yield

@@ -43,7 +43,7 @@ from magpie.features.proposals import Proposer
 from magpie.features.region_names import RegionNames
 from magpie.features.regions import RegionSource
 from magpie.features.side_graphs import SideGraphs
-from magpie.features.source import Arrays, Ask, Pictures, Source
+from magpie.features.source import Arrays, Ask, Pictures, Source, undisturbed
 from magpie.schema import Document
 
 if TYPE_CHECKING:
@@ -142,9 +142,10 @@ class Supplier:
     def many(self, documents: Sequence[Document], needs: Iterable[Need]) -> list[Assets]:
         """As :meth:`__call__` for several documents at once, which frozen backbones like better."""
         found: list[dict[Need, Asset]] = [{} for _ in documents]
-        for need in needs:
-            for row, asset in zip(found, self._supply(documents, need), strict=True):
-                row[need] = asset
+        with undisturbed():
+            for need in needs:
+                for row, asset in zip(found, self._supply(documents, need), strict=True):
+                    row[need] = asset
         return list(found)
 
     def stream(
@@ -213,19 +214,22 @@ class Supplier:
         Raises:
             ModelError: a captioner is not on this machine.
         """
-        return with_captions(documents, names, self._supply)
+        with undisturbed():
+            return with_captions(documents, names, self._supply)
 
     def generated(self, documents: Sequence[Document], need: Generated) -> list[Document | Asset]:
         """Each document as if its generated picture were its only one; else why it has none."""
-        return generated_views(documents, need, self._supply)
+        with undisturbed():
+            return generated_views(documents, need, self._supply)
 
     def fingerprints(self, needs: Iterable[Need]) -> dict[str, dict[str, Any]]:
         """What decides the features, by digest of the need: kept in checkpoints."""
         found = {}
-        for source, need in (part for each in needs for part in self.computed(each)):
-            body = {**source.fingerprint(inner(need)), "need": need.describe()}
-            # As it comes back from a file: tuples are lists there.
-            found[need.digest] = parse_json(dump_json(body))
+        with undisturbed():
+            for source, need in (part for each in needs for part in self.computed(each)):
+                body = {**source.fingerprint(inner(need)), "need": need.describe()}
+                # As it comes back from a file: tuples are lists there.
+                found[need.digest] = parse_json(dump_json(body))
         return found
 
     def check(self, expected: Mapping[str, Mapping[str, Any]], needs: Iterable[Need]) -> None:
