@@ -147,8 +147,9 @@ class Camim(TranslatedPairs):
                 mend="Add it to the caption file, or set missing_caption to empty.",
             )
         length = min(c.max_caption_len, self.text.max_positions)
-        body = tokenizer(words, add_special_tokens=False)["input_ids"] if words.strip() else []
-        ids = [int(tokenizer.cls_token_id), *body[: length - 2], int(tokenizer.sep_token_id)]
+        cut = {"add_special_tokens": False, "truncation": True, "max_length": length - 2}
+        body = tokenizer(words, **cut)["input_ids"] if words.strip() else []
+        ids = [int(tokenizer.cls_token_id), *body, int(tokenizer.sep_token_id)]
         rest = length - len(ids)
         example.inputs.update(
             caption_ids=torch.tensor(ids + [self.text.pad_id] * rest),
