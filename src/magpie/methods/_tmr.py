@@ -156,14 +156,13 @@ class Translated(Method):
             wanted.add(self._phrases)
         return frozenset(wanted | {self._scores})
 
-    def add_views(self, example: Example, assets: Assets, fallback: Sequence[str]) -> Example:
-        """``pictures`` [V, 3, side, side], ``objects`` [V, R, 3, side, side], ``seen`` [V],
-        ``scores`` [V, 2], ``phrase_ids`` and ``phrase_mask`` [K].
+    def add_views(self, example: Example, assets: Assets) -> Example:
+        """``pictures`` [V, 3, side, side], ``objects`` [V, R, 3, side, side], ``seen`` [V] and
+        ``scores`` [V, 2].
 
         Args:
             example: the text.
             assets: of the needs.
-            fallback: words that stand in for phrases nobody named.
         """
         c, side = self.config, self.vision.pixels.side
         views = self._views
@@ -180,17 +179,13 @@ class Translated(Method):
         known = assets[self._scores]
         if known.present:
             scores = _tensor(known, "scores")
-        texts = assets[self._phrases].texts if c.phrases else ()
-        ids, mask = self.phrase_pieces(" ".join(texts).split() or list(fallback))
-        example.inputs.update(
-            pictures=pictures,
-            objects=objects,
-            seen=seen,
-            scores=scores,
-            phrase_ids=torch.tensor(ids),
-            phrase_mask=torch.tensor(mask),
-        )
+        example.inputs.update(pictures=pictures, objects=objects, seen=seen, scores=scores)
         return example
+
+    def phrases_named(self, assets: Assets) -> list[str]:
+        """Words of the document's phrases; none where nobody named any."""
+        texts = assets[self._phrases].texts if self.config.phrases else ()
+        return " ".join(texts).split()
 
     def read_whole(self, pixels: Tensor) -> Tensor:
         """A whole picture as the encoder is handed it, [3, side, side]."""
@@ -233,11 +228,11 @@ class Translated(Method):
         return cast(Tensor, self._text(*self.padded(ids, mask)))
 
     def phrase_states(self, batch: Batch) -> Tensor:
-        """Ph: [B, K, D], through the same encoder as the text."""
+        """Ph: [M, K, D], through the same encoder as the text."""
         return cast(Tensor, self._text(batch.inputs["phrase_ids"], batch.inputs["phrase_mask"]))
 
     def read_texts(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """X [M, T, D] and Ph [B, K, D]."""
+        """X and Ph of every row, [M, T, D] and [M, K, D]."""
         i = batch.inputs
         texts = self.padded(i["input_ids"], i["attention_mask"])
         return self._text.both(texts, (i["phrase_ids"], i["phrase_mask"]))
@@ -276,8 +271,8 @@ class Translated(Method):
 
         Args:
             words: X, [M, T, D].
-            phrases: Ph, [B, K, D].
-            batch: with pictures and scores of B documents.
+            phrases: Ph, [M, K, D].
+            batch: with phrases of M rows, and pictures and scores of B documents.
             owner: the document of each row, [M]; None where rows are documents.
         """
         i = batch.inputs
@@ -287,9 +282,8 @@ class Translated(Method):
         if self.config.mask_padding:
             phrase_mask = i["phrase_mask"]
         if owner is not None:
-            patches, regions, phrases = patches[owner], regions[owner], phrases[owner]
+            patches, regions = patches[owner], regions[owner]
             scores, read = scores[owner], read[owner]
-            phrase_mask = None if phrase_mask is None else phrase_mask[owner]
         found = []
         for view in range(patches.shape[1]):
             m = self.fusion(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ class TranslatedPairs(Translated, Relating):
     """[head ; tail ; phrases ; own picture ; generated picture] -> W_f -> W_c."""
 
     fit: Literal["squash", "crop"] = "squash"
+    # The mentions stand in for phrases nobody named: every pair's its own.
+    by_pair: ClassVar[frozenset[str]] = Relating.by_pair | {"phrase_ids", "phrase_mask"}
     config: Any
 
     def add_readout(self, width: int) -> None:
@@ -76,13 +78,20 @@ class TranslatedPairs(Translated, Relating):
         return pixels.flip(0) if self.config.legacy_bgr else pixels
 
     def prepare(self, document: Document, assets: Assets) -> Example:
-        example = self.prepare_pairs(document)
+        example = self.add_views(self.prepare_pairs(document), assets)
         texts = {block.id: block.text for block in document.blocks}
-        mentions = [
-            texts[entity.span.block][entity.span.start : entity.span.end]
-            for entity in document.entities
+        spans = {entity.id: entity.span for entity in document.entities}
+        mentions = {n: texts[span.block][span.start : span.end] for n, span in spans.items()}
+        named = self.phrases_named(assets)
+        rows = [
+            self.phrase_pieces(named or f"{mentions[head]} {mentions[tail]}".split())
+            for head, tail in example.notes["pairs"]
         ]
-        return self.add_views(example, assets, " ".join(mentions).split())
+        shape = (len(rows), self.config.phrase_length)
+        for at, name in enumerate(("phrase_ids", "phrase_mask")):
+            values = torch.tensor([row[at] for row in rows], dtype=torch.long)
+            example.inputs[name] = values.view(shape)
+        return example
 
     def phrase_pieces(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
         length, tokenizer = self.config.phrase_length, self.text.tokenizer
@@ -101,14 +110,14 @@ class TranslatedPairs(Translated, Relating):
 
         Args:
             states: X, [N, T, D].
-            phrases: Ph, [B, K, D].
+            phrases: Ph, [N, K, D].
             batch: names pairs, phrases and owners.
             pictures: u and u', [N, D] each.
         """
         i = batch.inputs
         if self.config.mask_padding:
             phrases = phrases * i["phrase_mask"].unsqueeze(2).to(phrases.dtype)
-        said = self.phrase_map(phrases.sum(1))[i["owner"]]  # N,2D
+        said = self.phrase_map(phrases.sum(1))  # N,2D
         parts = [self.pair_states(states, batch), said, *pictures]
         rep: Tensor = self.final(self.dropout(torch.cat(parts, 1)))
         return rep

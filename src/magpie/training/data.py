@@ -17,6 +17,7 @@ from typing import Any
 from magpie._io import text_digest
 from magpie.corpora import load
 from magpie.corpora.controlled import TASKS, ControlledConfig, controlled
+from magpie.corpora.posts import whole_posts
 from magpie.engine.grounding.proposals import local_boxes
 from magpie.errors import ConfigError, MediaError
 from magpie.features.build import default_store
@@ -240,6 +241,8 @@ def training_data(data: DataConfig) -> TrainingData:
         splits[split] = read_documents(ref, data, limit=limits[split])
         if not splits[split]:
             raise ConfigError(f"{ref} holds no documents")
+        if split == "train" and data.whole_posts:
+            splits[split] = whole_posts(splits[split])
         if split == "train" and data.sample_ratio is not None:
             splits[split] = _sampled(splits[split], data.sample_ratio)
         pictures[split] = count_pictures(splits[split])

@@ -86,6 +86,8 @@ class DataConfig:
     types: Literal["own", "coarse"] = "own"
     #: entities that an I- tag opens: kept and marked, or dropped
     orphans: Literal["mark", "drop"] = "mark"
+    #: training rows of the same text and pictures, each with a pair, become one document with all
+    whole_posts: bool = False
     #: at most so many documents for training and for selection
     limit: int | None = None
     limit_dev: int | None = None

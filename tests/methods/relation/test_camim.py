@@ -179,13 +179,17 @@ def test_the_bound_has_its_number_and_its_direction() -> None:
     own = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     generated = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     told = torch.ones(2, dtype=torch.bool)
-    empty = Batch([], {})
+    apart = Batch([], {"owner": torch.arange(2)})
     scores = {"own": own, "made": generated, "told": told}
-    assert float(method.extra_losses(scores, empty)["mutual"]) == pytest.approx(0.05032, abs=1e-5)
+    assert float(method.extra_losses(scores, apart)["mutual"]) == pytest.approx(0.05032, abs=1e-5)
     scores = {"own": generated, "made": own, "told": told}
-    assert float(method.extra_losses(scores, empty)["mutual"]) == pytest.approx(0.04791, abs=1e-5)
+    assert float(method.extra_losses(scores, apart)["mutual"]) == pytest.approx(0.04791, abs=1e-5)
     one = {"own": own[:1], "made": generated[:1], "told": told[:1]}
-    assert float(method.extra_losses(one, empty)["mutual"]) == 0.0
+    alone = Batch([], {"owner": torch.zeros(1, dtype=torch.long)})
+    assert float(method.extra_losses(one, alone)["mutual"]) == 0.0
+    # Two pairs of one post have the same pictures: neither is the other's rival.
+    together = Batch([], {"owner": torch.zeros(2, dtype=torch.long)})
+    assert float(method.extra_losses(scores, together)["mutual"]) == 0.0
 
 
 def test_the_bound_pulls_at_both_sides() -> None:

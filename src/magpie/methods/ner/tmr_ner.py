@@ -95,7 +95,11 @@ class TmrNer(Translated, Tagging):
         example = self.prepare_words(document)
         texts = {block.id: block.text for block in document.blocks}
         words = [texts[block][start:end] for block, start, end in example.notes["words"]]
-        return self.add_views(example, assets, words[: self.config.phrase_length])
+        ids, mask = self.phrase_pieces(
+            self.phrases_named(assets) or words[: self.config.phrase_length]
+        )
+        example.inputs.update(phrase_ids=torch.tensor(ids), phrase_mask=torch.tensor(mask))
+        return self.add_views(example, assets)
 
     def reads_objects(self, view: int) -> bool:
         return not (self.config.legacy_zero_objects and view == _GENERATED)

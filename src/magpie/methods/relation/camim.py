@@ -204,7 +204,7 @@ class Camim(TranslatedPairs):
 
     def scores(self, batch: Batch) -> dict[str, Tensor]:
         i, owner = batch.inputs, batch.inputs["owner"]
-        states, phrases = self.read_texts(batch)  # N,T,D and B,K,D
+        states, phrases = self.read_texts(batch)  # N,T,D and N,K,D
         rows = self.image_rows(batch)  # B,V,I,P,D
         # The caption is the picture's: once a document. The post is marked: once a pair.
         captions, posts = (i["caption_ids"], i["caption_mask"]), self.first_pieces(batch)
@@ -239,17 +239,17 @@ class Camim(TranslatedPairs):
             z: [N, I, P + L, D], the whole picture first.
             places: which of P + L count, bool [N, P + L].
             states: X, [N, T, D].
-            phrases: Ph, [B, K, D].
+            phrases: Ph, [N, K, D].
             batch: with masks and scores.
             view: 0 the post's own picture, 1 the generated one.
         """
         i = batch.inputs
         word_mask = phrase_mask = None
         if self.config.mask_padding:
-            word_mask, phrase_mask = i["attention_mask"], i["phrase_mask"][i["owner"]]
+            word_mask, phrase_mask = i["attention_mask"], i["phrase_mask"]
         whole, objects = z[:, 0], z[:, 1:].sum(2)  # N,P+L,D and N,R,D
         fine = self.word_patch(whole, places, states, word_mask) + torch.tanh(whole.sum(1))
-        coarse = self.phrase_stream(objects, phrases[i["owner"]], phrase_mask)
+        coarse = self.phrase_stream(objects, phrases, phrase_mask)
         coarse = coarse + torch.tanh(objects.mean(1))
         return mix(fine, coarse, i["scores"][i["owner"], view].to(fine.dtype))
 
@@ -274,5 +274,8 @@ class Camim(TranslatedPairs):
         told = scores["told"]
         if not self.config.alpha or not bool(told.any()):
             return {}
-        loss = in_batch_loss(scores["made"][told], scores["own"][told])
+        post = batch.inputs["owner"][told]
+        # Rivals are other posts: a pair of the same post has the same two pictures.
+        same = post[:, None] == post
+        loss = in_batch_loss(scores["made"][told], scores["own"][told], ignored=same)
         return {"mutual": self.config.alpha * loss}

@@ -49,7 +49,7 @@ class TmrRe(TranslatedPairs):
     def representation(self, batch: Batch) -> Tensor:
         """[x ; h_ph ; u ; u'] -> rep, [N, 2 D]."""
         i = batch.inputs
-        states, phrases = self.read_texts(batch)  # N,T,D and B,K,D
+        states, phrases = self.read_texts(batch)  # N,T,D and N,K,D
         fused = self.fused(states, phrases, batch, i["owner"])  # N,D of both pictures
         pictures = [torch.tanh(self.picture_map(m)) for m in fused]  # N,D
         return self.read_out(states, phrases, batch, pictures)
