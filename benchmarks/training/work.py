@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -63,8 +65,11 @@ def _post(name: str, size: int, pictures: int, rng: random.Random) -> Document:
     )
 
 
-def facts(count: int, *, objects: bool, seed: int, kinds: tuple[str, ...]) -> list[Document]:
-    """Posts with one fact each, two pictures (the second as if generated from the text) and a note.
+def facts(
+    count: int, *, objects: bool, seed: int, kinds: tuple[str, ...], pairs: Sequence[int] = (1,)
+) -> list[Document]:
+    """Facts, a row each, of posts with two pictures (the second as if generated from the text) and
+    a note.
 
     Args:
         count: of facts.
@@ -72,15 +77,16 @@ def facts(count: int, *, objects: bool, seed: int, kinds: tuple[str, ...]) -> li
             the tail is a mention, and the note as long as a model's description.
         seed: of everything.
         kinds: relations to draw from.
+        pairs: so many facts a post, in turn; 1, or all pairs of a few mentions.
     """
     rng = random.Random(seed)
-    sizes = rng.choices(list(LENGTHS), list(LENGTHS.values()), k=count)
-    found = []
-    for number, size in enumerate(sizes):
+    found: list[Document] = []
+    for rows in itertools.cycle(pairs):
+        if len(found) >= count:
+            return found[:count]
+        (size,) = rng.choices(list(LENGTHS), list(LENGTHS.values()))
         words = rng.choices(_WORDS, k=max(4, size - 4))
         block = Block.from_words(words)
-        head, tail = rng.sample(range(len(words)), 2)
-        entities = [Entity(id="e0", span=block.word_span(head, head + 1), type="entity")]
         regions = []
         if objects:
             for n in range(rng.choices(list(OBJECTS), list(OBJECTS.values()))[0]):
@@ -88,26 +94,32 @@ def facts(count: int, *, objects: bool, seed: int, kinds: tuple[str, ...]) -> li
                 wide, high = rng.randrange(20, 100), rng.randrange(20, 80)
                 box = Box(x, y, x + wide, y + high, media="m0")
                 regions.append(Region(media="m0", box=box, id=f"o{n}"))
-            end = rng.choice(regions).id or ""
-        else:
-            entities.append(Entity(id="e1", span=block.word_span(tail, tail + 1), type="entity"))
-            end = "e1"
         note = " ".join(rng.choices(_WORDS, k=8 if objects else 60))
-        relation = Relation(id="f0", head="e0", tail=end, type=rng.choice(kinds))
-        found.append(
-            Document(
-                id=f"f{number}",
-                blocks=(block,),
-                media=(
-                    Media(id="m0", data=_picture(rng), width=320, height=240),
-                    Media(id="generated", data=_picture(rng)),
-                ),
-                context=(ContextText(kind="caption", text=note, source="note", media="m0"),),
-                annotations=Annotations(
-                    entities=tuple(entities), regions=tuple(regions), relations=(relation,)
-                ),
-            )
+        media = (
+            Media(id="m0", data=_picture(rng), width=320, height=240),
+            Media(id="generated", data=_picture(rng)),
         )
+        mentions = 2 if rows == 1 else next(n for n in range(3, 9) if n * (n - 1) // 2 == rows)
+        places = rng.sample(range(len(words)), mentions)
+        for head, tail in itertools.combinations(places, 2):
+            ends = (head,) if objects else (head, tail)
+            entities = tuple(
+                Entity(id=f"e{n}", span=block.word_span(at, at + 1), type="entity")
+                for n, at in enumerate(ends)
+            )
+            end = (rng.choice(regions).id or "") if objects else "e1"
+            relation = Relation(id="f0", head="e0", tail=end, type=rng.choice(kinds))
+            found.append(
+                Document(
+                    id=f"f{len(found)}",
+                    blocks=(block,),
+                    media=media,
+                    context=(ContextText(kind="caption", text=note, source="note", media="m0"),),
+                    annotations=Annotations(
+                        entities=entities, regions=tuple(regions), relations=(relation,)
+                    ),
+                )
+            )
     return found
 
 
