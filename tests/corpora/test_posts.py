@@ -18,6 +18,7 @@ from magpie.schema import (
     ContextText,
     Document,
     Entity,
+    Grounding,
     Link,
     Media,
     Region,
@@ -86,11 +87,16 @@ def test_rows_that_stay_by_themselves() -> None:
     linked = one.with_annotations(
         dataclasses.replace(one.annotations, links=(Link(head="e0", tail="e1"),))
     )
+    # A relation may join what shows a mention, by its id.
+    shown = Region(media="m0", box=Box(0, 0, 5, 5, media="m0"), id="shown")
+    ada = dataclasses.replace(one.entities[0], grounding=Grounding("regions", (shown,)))
+    relation = Relation(id="f0", head="e0", tail="shown", type="seen")
+    pointing = one.with_annotations(Annotations(entities=(ada,), relations=(relation,)))
     further = row("4", 0, 4)
-    found = whole_posts([one, again, bare, silent, linked, further])
-    assert [document.id for document in found] == ["1", "2", "3", "1", "1"]
+    found = whole_posts([one, again, bare, silent, linked, pointing, further])
+    assert [document.id for document in found] == ["1", "2", "3", "1", "1", "1"]
     assert len(facts(found[0])) == 2
-    assert found[1:] == [again, bare, silent, linked]
+    assert found[1:] == [again, bare, silent, linked, pointing]
 
 
 def test_regions_of_a_picture_are_shared() -> None:

@@ -20,17 +20,21 @@ def whole_posts(documents: Iterable[Document]) -> list[Document]:
 
     Mentions and regions that are the same but for their id become one; relations keep their order,
     and all get new ids. The id of the document, its source and what else it has are the first
-    row's, whose context is followed by that of the others. A row stays by itself where it relates
+    row's, whose context is followed by that of the others; so are features that were published for
+    a row (word graphs, phrases). A row stays by itself where it relates
     nothing, says again how a pair of its post relates, or has events, links, problems or named
     regions of a mention.
     """
     posts: dict[object, list[Document]] = {}
+    told: dict[object, set[tuple[object, object]]] = {}
     for document in documents:
-        # By its number where it stays by itself: no other row has that.
-        mine = _post(document) if _plain(document) else len(posts)
-        pairs = _pairs(document)
-        while mine in posts and any(pairs & _pairs(other) for other in posts[mine]):
+        if not _plain(document):
+            posts[len(posts)] = [document]  # a number names no post
+            continue
+        mine, pairs = _post(document), _pairs(document)
+        while pairs & told.setdefault(mine, set()):
             mine = (mine, "again")
+        told[mine] |= pairs
         posts.setdefault(mine, []).append(document)
     return [rows[0] if len(rows) == 1 else _joined(rows) for rows in posts.values()]
 

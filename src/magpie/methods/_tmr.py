@@ -198,12 +198,12 @@ class Translated(Method):
     def phrase_pieces(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
         """Ids and 1/0 mask of the phrases, both of ``phrase_length``."""
         length, tokenizer = self.config.phrase_length, self._text.tokenizer
-        room = length - 2 if self.framed_phrases else length
+        room = max(0, length - 2) if self.framed_phrases else length
         cut = {"add_special_tokens": False, "truncation": True, "max_length": room}
         ids = tokenizer(" ".join(words), **cut)["input_ids"]
         if self.framed_phrases:
             ids = [int(tokenizer.cls_token_id), *ids, int(tokenizer.sep_token_id)]
-        return self.filled(ids)
+        return self.filled(ids[:length])
 
     def filled(self, ids: list[int]) -> tuple[list[int], list[int]]:
         """Padded to ``phrase_length``; of no ids at all the first padding is looked at."""
