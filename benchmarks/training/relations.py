@@ -1,8 +1,8 @@
 """Relation methods beside the public code: the same weights and facts, equal results, then rounds.
 
 Ours is timed with its defaults, which hide padding and so need none, and ``as_published``, where
-padding is seen and every text has the published length; where posts have several facts also with
-``whole_posts``, a document a post in place of a row a fact.
+padding is seen and every text has the published length; where posts have several facts also both
+ways with ``whole_posts``, a document a post in place of a row a fact.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +35,7 @@ from magpie.methods.labels import LabelSpace
 from magpie.methods.relation.camim import Camim, CamimConfig
 from magpie.methods.relation.moreformer import Moreformer, MoreformerConfig
 from magpie.training.examples import Examples
-from magpie.training.loop import LoopConfig, Trainer
+from magpie.training.loop import LoopConfig, Step, Trainer
 from magpie.training.optimisers import OptimiserConfig
 from magpie.vision import PixelSpec
 
@@ -251,10 +251,10 @@ def measured(name: str, folder: Path, store: Path, count: int, size: int, rounds
     steps = trainer.steps()
     order = random.Random(0)
 
-    def ours(published: bool) -> None:
+    def ours(published: bool, taken: Iterator[Step]) -> None:
         twins.publish(published)
         twins.ours.train()
-        next(steps)
+        next(taken)
 
     def theirs() -> None:
         rows = order.sample(range(count), size)
@@ -269,26 +269,23 @@ def measured(name: str, folder: Path, store: Path, count: int, size: int, rounds
 
     works: dict[str, Callable[[], object]] = {
         "theirs": theirs,
-        "ours": lambda: ours(False),
-        "ours_as_published": lambda: ours(True),
+        "ours": lambda: ours(False, steps),
+        "ours_as_published": lambda: ours(True, steps),
     }
     turn = sum(twins.pairs)
     if turn > 1 and size % turn == 0 and count % size == 0:
         posts = Examples(twins.ours, whole_posts(documents), supplier)
         of_batch = size // turn * len(twins.pairs)
-        equal["whole_posts"] = _as_rows(twins, examples, posts, size, of_batch)
+        for kind, published in (("whole_posts", False), ("whole_posts_as_published", True)):
+            equal[kind] = _as_rows(twins, examples, posts, size, of_batch, published=published)
         # In their order, so that a batch of posts has as many facts as one of rows.
         in_order = dataclasses.replace(config, batch=of_batch, bucket=False, shuffle=False)
         other = Trainer(twins.ours, posts, in_order)
         other.optimiser = trainer.optimiser
         together = other.steps()
 
-        def whole() -> None:
-            twins.publish(False)
-            twins.ours.train()
-            next(together)
-
-        works["ours_whole_posts"] = whole
+        works["ours_whole_posts"] = lambda: ours(False, together)
+        works["ours_whole_posts_as_published"] = lambda: ours(True, together)
     if twins.shared(examples.batch(list(range(size)))):
         works["shared"] = lambda: twins.shared(examples.batch(order.sample(range(count), size)))
     return {"equal": equal, **_ratios(_timed(works, rounds))}
@@ -318,7 +315,7 @@ def _ratios(seconds: Mapping[str, list[float]]) -> dict[str, Any]:
         each = [a / b for a, b in zip(seconds["theirs"], seconds[kind], strict=True)]
         found[f"ratio_{kind}"] = round(medians["theirs"] / medians[kind], 2)
         found[f"ratio_{kind}_of_rounds"] = [round(min(each), 2), round(max(each), 2)]
-        if "shared" in medians and kind != "ours_whole_posts":  # what is shared is of rows
+        if "shared" in medians and "whole_posts" not in kind:  # what is shared is of rows
             found[f"shared_part_of_{kind}"] = round(medians["shared"] / medians[kind], 2)
     return found
 
@@ -360,21 +357,28 @@ def _compared(twins: RelationTwins, examples: Examples, rows: list[int]) -> dict
 
 
 def _as_rows(
-    twins: RelationTwins, rows: Examples, posts: Examples, size: int, count: int
+    twins: RelationTwins,
+    rows: Examples,
+    posts: Examples,
+    size: int,
+    count: int,
+    *,
+    published: bool,
 ) -> dict[str, float]:
-    """The same facts as ``size`` rows and as ``count`` posts, with our defaults: loss and largest
-    gradient.
+    """The same facts as ``size`` rows and as ``count`` posts, with our defaults or as published:
+    loss and largest gradient.
 
     The bound between pictures is left out: whom it has for a rival depends on the batch.
 
     Raises:
         AssertionError: a difference above the tolerance.
     """
-    twins.publish(False)
+    twins.publish(published)
     twins.ours.eval()
     found = []
     for examples, last in ((rows, size), (posts, count)):
-        loss = twins.ours(examples.batch(range(last))).losses["main"]
+        batch = examples.batch(range(last))
+        loss = twins.ours(twins.exact(batch) if published else batch).losses["main"]
         twins.ours.zero_grad(set_to_none=True)
         loss.backward()
         grads = {n: p.grad for n, p in twins.ours.named_parameters() if p.grad is not None}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from magpie.schema import Annotations, Document, Entity, Region
+from magpie.schema import Annotations, Document, Entity, Region, Relation
 
 __all__ = ["whole_posts"]
 
@@ -66,7 +66,7 @@ def _bare(part: Entity | Region) -> Entity | Region:
 def _joined(rows: list[Document]) -> Document:
     entities: dict[object, Entity] = {}
     regions: dict[object, Region] = {}
-    relations = []
+    relations: list[Relation] = []
     for row in rows:
         said = row.annotations or Annotations()
         named: dict[str, str] = {}
@@ -80,19 +80,14 @@ def _joined(rows: list[Document]) -> Document:
             kept_region = regions.setdefault(_bare(region), own)
             if region.id is not None:
                 named[region.id] = kept_region.id or ""
-        relations += [
-            dataclasses.replace(
-                relation, head=named[relation.head], tail=named[relation.tail], id="x"
-            )
-            for relation in said.relations
-        ]
+        for relation in said.relations:
+            head, tail = named[relation.head], named[relation.tail]
+            own_id = f"f{len(relations)}"
+            relations.append(dataclasses.replace(relation, id=own_id, head=head, tail=tail))
     annotations = Annotations(
         entities=tuple(entities.values()),
         regions=tuple(regions.values()),
-        relations=tuple(
-            dataclasses.replace(relation, id=f"f{number}")
-            for number, relation in enumerate(relations)
-        ),
+        relations=tuple(relations),
         provenance=rows[0].annotations.provenance if rows[0].annotations else None,
     )
     context = tuple(dict.fromkeys(text for row in rows for text in row.context))
